@@ -1,0 +1,168 @@
+use crate::{AreaCode, Fen, HolderId};
+use serde::{Deserialize, Serialize};
+
+/// Most lots one wallet may hold. Lots of equal origin are merged, so this bounds the number of contributors, areas and kinds.
+pub const LOTS_MAX: usize = 64;
+
+/// On what terms money entered a wallet.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantKind {
+    /// Still the contributor's own personal account.
+    Own,
+    /// Final once received; may be passed on (2025 practice).
+    Transfer,
+    /// Mutual-aid quota (共济额度, 2026 rules): goes back when the relation ends; may not be passed on.
+    Quota,
+}
+
+/// Whose personal account a fen came from, in which pooling area, on what terms. It never changes while the money moves.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Origin {
+    pub contributor: HolderId,
+    pub area: AreaCode,
+    pub kind: GrantKind,
+}
+
+/// An amount of one origin. `since` is when its oldest part was granted (ms, UTC).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Lot {
+    pub origin: Origin,
+    pub since: i64,
+    pub amount: Fen,
+}
+
+/// Sum of the amounts.
+pub fn total(lots: &[Lot]) -> Fen {
+    lots.iter().map(|lot| lot.amount).sum()
+}
+
+/// The queue of lots of one wallet: oldest first, one lot for each origin, each above zero.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Lots(Vec<Lot>);
+
+impl Lots {
+    pub fn as_slice(&self) -> &[Lot] {
+        &self.0
+    }
+
+    pub fn into_vec(self) -> Vec<Lot> {
+        self.0
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn total(&self) -> Fen {
+        total(&self.0)
+    }
+
+    /// What the lots that `wanted` picks add up to.
+    pub fn total_where(&self, wanted: impl Fn(&Lot) -> bool) -> Fen {
+        self.0.iter().filter(|lot| wanted(lot)).map(|lot| lot.amount).sum()
+    }
+
+    /// How many lots there would be after `put(lots)`.
+    pub fn len_after(&self, lots: &[Lot]) -> usize {
+        let fresh = lots.iter().enumerate().filter(|(at, lot)| {
+            !self.0.iter().any(|own| own.origin == lot.origin) && !lots[..*at].iter().any(|earlier| earlier.origin == lot.origin)
+        });
+        self.0.len() + fresh.count()
+    }
+
+    /// What taking `amount` from the oldest of the wanted lots would take, without taking it; `None` if they hold less.
+    pub fn oldest(&self, amount: Fen, wanted: impl Fn(&Lot) -> bool) -> Option<Vec<Lot>> {
+        let mut left = amount;
+        let mut taken = Vec::new();
+        for lot in self.0.iter().filter(|lot| wanted(lot)) {
+            if left.is_zero() {
+                break;
+            }
+            let part = lot.amount.min(left);
+            taken.push(Lot { amount: part, ..*lot });
+            left -= part;
+        }
+        left.is_zero().then_some(taken)
+    }
+
+    /// Adds lots. One of equal origin is merged, keeping the older date.
+    pub fn put(&mut self, lots: &[Lot]) {
+        for lot in lots {
+            match self.0.iter_mut().find(|own| own.origin == lot.origin) {
+                Some(own) => {
+                    own.amount += lot.amount;
+                    own.since = own.since.min(lot.since);
+                }
+                None => self.0.push(*lot),
+            }
+        }
+        self.0.sort_unstable_by_key(|lot| (lot.since, lot.origin));
+    }
+
+    /// Removes exactly these amounts of these origins.
+    ///
+    /// # Panics
+    /// If a lot is missing or too small: the decision that posted this looked at another wallet.
+    pub fn take(&mut self, lots: &[Lot]) {
+        for lot in lots {
+            let own = self.0.iter_mut().find(|own| own.origin == lot.origin).expect("a posted lot is in the wallet");
+            own.amount -= lot.amount;
+            assert!(!own.amount.is_negative(), "lot {:?} below zero", lot.origin);
+        }
+        self.0.retain(|lot| lot.amount.is_positive());
+    }
+}
+
+/// Splits `amount` off the end of `lots` (newest first): the order in which refunds go back.
+pub fn split_newest(lots: &[Lot], amount: Fen) -> Option<Vec<Lot>> {
+    let mut left = amount;
+    let mut taken = Vec::new();
+    for lot in lots.iter().rev() {
+        if left.is_zero() {
+            break;
+        }
+        let part = lot.amount.min(left);
+        taken.push(Lot { amount: part, ..*lot });
+        left -= part;
+    }
+    left.is_zero().then_some(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lot(contributor: u64, since: i64, amount: i64) -> Lot {
+        let origin = Origin { contributor: HolderId::new(1, contributor), area: 370100, kind: GrantKind::Transfer };
+        Lot { origin, since, amount: Fen(amount) }
+    }
+
+    #[test]
+    fn equal_origin_is_merged_and_keeps_the_oldest_date() {
+        let mut lots = Lots::default();
+        lots.put(&[lot(1, 20, 100), lot(2, 10, 50)]);
+        lots.put(&[lot(1, 5, 7)]);
+        assert_eq!(lots.as_slice(), &[lot(1, 5, 107), lot(2, 10, 50)]);
+        assert_eq!(lots.total(), Fen(157));
+        assert_eq!(lots.len_after(&[lot(2, 1, 1), lot(3, 1, 1), lot(3, 2, 1)]), 3);
+    }
+
+    #[test]
+    fn oldest_first_and_refunds_newest_first() {
+        let mut lots = Lots::default();
+        lots.put(&[lot(1, 1, 100), lot(2, 2, 50)]);
+        let taken = lots.oldest(Fen(120), |_| true).expect("enough");
+        assert_eq!(taken, vec![lot(1, 1, 100), lot(2, 2, 20)]);
+        assert_eq!(lots.oldest(Fen(151), |_| true), None);
+        lots.take(&taken);
+        assert_eq!(lots.as_slice(), &[lot(2, 2, 30)]);
+        assert_eq!(split_newest(&taken, Fen(30)), Some(vec![lot(2, 2, 20), lot(1, 1, 10)]));
+        assert_eq!(split_newest(&taken, Fen(121)), None);
+    }
+}
