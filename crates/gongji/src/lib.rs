@@ -1,0 +1,3 @@
+//! The program: HTTP API, pages for people, jobs and commands.
+
+pub mod pages;

@@ -1,0 +1,1 @@
+//! Samples of every view, in its normal, empty and troubled states.
