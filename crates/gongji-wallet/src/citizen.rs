@@ -32,8 +32,8 @@ fn is_number_filler(character: char) -> bool {
     character.is_whitespace() || matches!(character, '-' | '\u{2010}'..='\u{2015}') || is_invisible(character)
 }
 
-/// Zero-width, direction and variation marks: they change what a reader sees or nothing at all.
-fn is_invisible(character: char) -> bool {
+/// Zero-width, direction and variation marks: they change what a reader sees, or nothing at all. No text of ours may hold them.
+pub fn is_invisible(character: char) -> bool {
     matches!(
         character,
         '\u{00AD}'

@@ -1,0 +1,353 @@
+//! What a commit records: facts with their postings, and the messages between partitions.
+
+use crate::directory::DirectoryChange;
+use crate::ids::{CodeId, Key, OrderId, PaymentId, RequestKey, TransferId};
+use crate::object::*;
+use crate::reason::Reason;
+use gongji_ledger::{Account, AreaCode, Fen, HolderId, InstitutionId, Lot, Move, Part};
+use serde::{Deserialize, Serialize};
+
+/// One event of the journal. `moves` change balances, `fact` changes the rest.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Event {
+    pub fact: Fact,
+    pub moves: Vec<Move>,
+}
+
+// The journal is read for decades: variants are only ever added, at the end.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Fact {
+    Answered {
+        key: RequestKey,
+        fingerprint: [u8; 16],
+        outcome: Outcome,
+    },
+    Sent {
+        to: Part,
+        number: u64,
+        message: Message,
+    },
+    Received {
+        from: Part,
+        number: u64,
+    },
+    DirectoryChanged(DirectoryChange),
+    HolderCreated {
+        holder: HolderId,
+    },
+    EnrolmentSet {
+        holder: HolderId,
+        enrolment: Enrolment,
+    },
+    Died {
+        holder: HolderId,
+    },
+    Contributed {
+        holder: HolderId,
+        area: AreaCode,
+        month: u32,
+    },
+    WalletOpened {
+        holder: HolderId,
+        by: HolderId,
+        place: AreaCode,
+    },
+    AgentSet {
+        holder: HolderId,
+        agent: HolderId,
+        allowed: bool,
+    },
+    Frozen {
+        holder: HolderId,
+        reason: FreezeReason,
+        maker: String,
+        checker: String,
+    },
+    Unfrozen {
+        holder: HolderId,
+        maker: String,
+        checker: String,
+    },
+    PlaceChanged {
+        holder: HolderId,
+        by: HolderId,
+        from: AreaCode,
+        to: AreaCode,
+    },
+    ProofUsed {
+        holder: HolderId,
+        proof: u64,
+        expires: i64,
+    },
+    RelationConfirmed {
+        holder: HolderId,
+        other: HolderId,
+        code: u8,
+        declared_here: bool,
+    },
+    RelationEnded {
+        holder: HolderId,
+        other: HolderId,
+        why: EndReason,
+    },
+    TransferSubmitted(Transfer),
+    TransferArrived {
+        transfer: Transfer,
+        state: TransferState,
+        reason: Option<Reason>,
+    },
+    /// The receiver's side decided: credited, declined, cancelled or returned.
+    TransferClosed {
+        id: TransferId,
+        sender: HolderId,
+        receiver: HolderId,
+        by: Option<HolderId>,
+        state: TransferState,
+    },
+    /// The sender's side learnt of it. `counts`: whether it still counts to the day's limits.
+    TransferSettled {
+        id: TransferId,
+        sender: HolderId,
+        receiver: HolderId,
+        state: TransferState,
+        counts: bool,
+        reason: Option<Reason>,
+    },
+    /// Lots left this person's wallet, or could not come back to it, for their contributor.
+    LotsSentBack {
+        holder: HolderId,
+        contributor: HolderId,
+    },
+    LotsCameBack {
+        contributor: HolderId,
+        holder: HolderId,
+    },
+    CodeIssued(Code),
+    OrderPlaced(Order),
+    OrderDecided {
+        order: OrderId,
+        state: OrderState,
+    },
+    PaymentHeld(Payment),
+    PaymentCaptured {
+        payment: PaymentId,
+        holder: HolderId,
+        amount: Fen,
+        last: bool,
+    },
+    PaymentReleased {
+        payment: PaymentId,
+        holder: HolderId,
+        state: PaymentState,
+    },
+    PaymentRefunded {
+        payment: PaymentId,
+        holder: HolderId,
+        amount: Fen,
+        state: PaymentState,
+    },
+    PremiumClaimed(Claim),
+    PremiumRefused {
+        payment: PaymentId,
+        reason: Reason,
+    },
+}
+
+/// What one partition tells another.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Message {
+    TransferSent(Transfer),
+    /// The sender can no longer wait for it (death, loss of insurance).
+    TransferRecalled {
+        id: TransferId,
+        receiver: HolderId,
+        sender: HolderId,
+    },
+    /// `lots` come back unless it was credited or waits.
+    TransferDecided {
+        id: TransferId,
+        sender: HolderId,
+        receiver: HolderId,
+        state: TransferState,
+        lots: Vec<Lot>,
+        reason: Option<Reason>,
+    },
+    RelationEnded {
+        holder: HolderId,
+        other: HolderId,
+        why: EndReason,
+    },
+    LotsReturned {
+        contributor: HolderId,
+        holder: HolderId,
+        lots: Vec<Lot>,
+    },
+    HoldRequested(HoldRequest),
+    OrderReversed {
+        order: OrderId,
+        payment: PaymentId,
+    },
+    HoldDecided {
+        order: OrderId,
+        state: OrderState,
+    },
+    PremiumAsked(Claim),
+    PremiumAnswered {
+        payment: PaymentId,
+        payer: HolderId,
+        refused: Option<Reason>,
+    },
+}
+
+/// Who a payment is asked of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Payer {
+    Code(CodeId),
+    /// Without a phone: the holder proved it at the cashier's keypad, or an agent confirmed it.
+    Holder {
+        holder: HolderId,
+        by: HolderId,
+        first: PayFirst,
+        proof: u64,
+        proof_expires: i64,
+    },
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct HoldRequest {
+    pub order: OrderId,
+    pub payment: PaymentId,
+    pub payer: Payer,
+    pub area: AreaCode,
+    pub bill: Bill,
+    /// Take what there is and leave the rest to cash.
+    pub partial: bool,
+}
+
+/// What a request came to. The reply is made from this alone, so that a repeat gets the same words.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Outcome {
+    Done,
+    Refused(Vec<Reason>),
+    Transfer {
+        id: TransferId,
+        state: TransferState,
+        amount: Fen,
+        deadline: i64,
+        rule: u32,
+        reason: Option<Reason>,
+    },
+    Code {
+        expires: i64,
+    },
+    Order {
+        payment: PaymentId,
+        state: OrderState,
+    },
+    Payment {
+        payment: PaymentId,
+        state: PaymentState,
+        captured: Fen,
+        refunded: Fen,
+        remaining: Fen,
+    },
+    /// Reversing what never happened succeeds.
+    NothingToReverse,
+    Premium {
+        payment: PaymentId,
+        state: PaymentState,
+        amount: Fen,
+        reason: Option<Reason>,
+    },
+}
+
+impl Event {
+    /// Every object that `apply` changes.
+    pub fn keys(&self, own: Part) -> Vec<Key> {
+        let mut keys = Vec::with_capacity(6);
+        for posting in &self.moves {
+            for account in [posting.from, posting.to] {
+                keys.push(account_key(account));
+            }
+            if posting.from.holder().is_some() || posting.to.holder().is_some() {
+                keys.push(Key::Partition);
+            }
+        }
+        match &self.fact {
+            Fact::Answered { key, .. } => keys.push(Key::Answer(*key)),
+            Fact::Sent { .. } | Fact::Received { .. } => keys.push(Key::Partition),
+            Fact::DirectoryChanged(_) => keys.push(Key::Directory),
+            Fact::HolderCreated { holder }
+            | Fact::EnrolmentSet { holder, .. }
+            | Fact::Died { holder }
+            | Fact::Contributed { holder, .. }
+            | Fact::WalletOpened { holder, .. }
+            | Fact::AgentSet { holder, .. }
+            | Fact::Frozen { holder, .. }
+            | Fact::Unfrozen { holder, .. }
+            | Fact::PlaceChanged { holder, .. }
+            | Fact::ProofUsed { holder, .. }
+            | Fact::RelationConfirmed { holder, .. }
+            | Fact::RelationEnded { holder, .. } => keys.push(Key::Holder(*holder)),
+            Fact::LotsSentBack { .. } | Fact::LotsCameBack { .. } => {}
+            Fact::TransferSubmitted(transfer) => {
+                keys.push(Key::Holder(transfer.sender));
+                keys.push(Key::Outgoing(transfer.id));
+            }
+            Fact::TransferArrived { transfer, state, .. } => {
+                if *state == TransferState::AwaitingRecipient {
+                    keys.push(Key::Holder(transfer.receiver));
+                }
+                keys.push(Key::Incoming(transfer.id));
+            }
+            Fact::TransferClosed { id, receiver, .. } => {
+                keys.push(Key::Holder(*receiver));
+                keys.push(Key::Incoming(*id));
+            }
+            Fact::TransferSettled { id, sender, .. } => {
+                keys.push(Key::Holder(*sender));
+                keys.push(Key::Outgoing(*id));
+            }
+            Fact::CodeIssued(code) => {
+                keys.push(Key::Code(code.id));
+                keys.push(Key::Holder(code.holder));
+            }
+            Fact::OrderPlaced(order) => {
+                keys.push(Key::Order(order.id));
+                keys.push(Key::Till(order.id.institution));
+                keys.push(Key::Partition);
+            }
+            Fact::OrderDecided { order, .. } => keys.push(Key::Order(*order)),
+            Fact::PaymentHeld(payment) => {
+                keys.push(Key::Payment(payment.id));
+                keys.push(Key::Holder(payment.holder));
+                if let Some(code) = payment.code {
+                    keys.push(Key::Code(code));
+                }
+            }
+            Fact::PaymentCaptured { payment, holder, .. } | Fact::PaymentReleased { payment, holder, .. } | Fact::PaymentRefunded { payment, holder, .. } => {
+                keys.push(Key::Payment(*payment));
+                keys.push(Key::Holder(*holder));
+            }
+            Fact::PremiumRefused { payment, .. } => keys.push(Key::Payment(*payment)),
+            Fact::PremiumClaimed(claim) => keys.push(Key::Claim(claim.insured, claim.year)),
+        }
+        debug_assert!(keys.iter().all(|key| !matches!(key, Key::Holder(holder) if holder.part() != own)), "an event stays in its partition");
+        keys
+    }
+}
+
+/// The object that keeps an account's balance.
+pub fn account_key(account: Account) -> Key {
+    match account.holder() {
+        Some(holder) => Key::Holder(holder),
+        None => Key::Balance(account),
+    }
+}
+
+/// A message's institution or holder decides its partition; this is who it is for.
+pub fn institution_part(institution: InstitutionId, parts: Part) -> Part {
+    // Fibonacci hashing spreads neighbouring codes; the count of partitions is fixed for an installation.
+    let mixed = institution.0.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 48) as Part % parts + 1
+}

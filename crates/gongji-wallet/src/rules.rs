@@ -1,0 +1,172 @@
+//! The settings of the product's rules, by region and effective date.
+
+use crate::day::Day;
+use gongji_ledger::{AreaCode, Fen, GrantKind};
+use serde::{Deserialize, Serialize};
+
+/// What holds for one area on one day.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Rules {
+    /// Highest version among the changes that made these rules; kept with every decision.
+    pub version: u32,
+    /// Transfers of one person on one business day.
+    pub daily_count_max: u16,
+    pub transfer_min: Fen,
+    pub transfer_max: Fen,
+    /// Sum of one person's transfers on one business day; none by default.
+    pub daily_total_max: Option<Fen>,
+    /// Minute of the day from which no transfer is made …
+    pub closed_from: u16,
+    /// … and from which it is open again (half-open).
+    pub closed_to: u16,
+    /// Minute of the next day at which what nobody took goes back.
+    pub return_at: u16,
+    /// No new transfer while one of mine is pending.
+    pub one_at_a_time: bool,
+    /// Whether a returned transfer still counts to the day's number.
+    pub returned_counts: bool,
+    pub kind: GrantKind,
+    pub place_cooldown_days: u16,
+    /// Life of a payment code (ms).
+    pub code_ms: i64,
+    /// After this long (ms) a hold gives the money back by itself.
+    pub hold_ms: i64,
+}
+
+impl Default for Rules {
+    // 依据：product.md, table of rules.
+    fn default() -> Rules {
+        Rules {
+            version: 1,
+            daily_count_max: 3,
+            transfer_min: Fen(1),
+            transfer_max: Fen(200_000),
+            daily_total_max: None,
+            closed_from: 22 * 60,
+            closed_to: 6 * 60,
+            return_at: 6 * 60,
+            one_at_a_time: true,
+            returned_counts: true,
+            kind: GrantKind::Transfer,
+            place_cooldown_days: 30,
+            code_ms: 60_000,
+            hold_ms: 24 * 3_600_000,
+        }
+    }
+}
+
+impl Rules {
+    /// Whether transfers rest at this time of day (ms since midnight).
+    pub fn is_closed_at(&self, ms_of_day: i64) -> bool {
+        let (from, to) = (i64::from(self.closed_from) * 60_000, i64::from(self.closed_to) * 60_000);
+        if from <= to { (from..to).contains(&ms_of_day) } else { ms_of_day >= from || ms_of_day < to }
+    }
+}
+
+/// One setting changed.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Setting {
+    DailyCountMax(u16),
+    TransferMin(Fen),
+    TransferMax(Fen),
+    DailyTotalMax(Option<Fen>),
+    ClosedHours { from: u16, to: u16 },
+    ReturnAt(u16),
+    OneAtATime(bool),
+    ReturnedCounts(bool),
+    Kind(GrantKind),
+    PlaceCooldownDays(u16),
+    CodeMs(i64),
+    HoldMs(i64),
+}
+
+/// Where a change of rules holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    Nation,
+    /// Province code, as 620000.
+    Province(AreaCode),
+    Area(AreaCode),
+}
+
+/// A dated change of rules. Later days win over earlier ones, narrower scopes over wider ones.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RuleChange {
+    /// From 2 upwards, unique; 1 is the default.
+    pub version: u32,
+    pub scope: Scope,
+    /// First business day on which it holds.
+    pub from: Day,
+    pub settings: Vec<Setting>,
+}
+
+impl RuleChange {
+    fn applies(&self, area: AreaCode, day: Day) -> bool {
+        self.from <= day
+            && match self.scope {
+                Scope::Nation => true,
+                Scope::Province(province) => area / 10_000 == province / 10_000,
+                Scope::Area(only) => area == only,
+            }
+    }
+
+    fn width(&self) -> u8 {
+        match self.scope {
+            Scope::Nation => 0,
+            Scope::Province(_) => 1,
+            Scope::Area(_) => 2,
+        }
+    }
+}
+
+/// The rules of `area` on `day`.
+pub fn resolve(changes: &[RuleChange], area: AreaCode, day: Day) -> Rules {
+    let mut applying: Vec<&RuleChange> = changes.iter().filter(|change| change.applies(area, day)).collect();
+    applying.sort_by_key(|change| (change.width(), change.from, change.version));
+    let mut rules = Rules::default();
+    for change in applying {
+        rules.version = rules.version.max(change.version);
+        for setting in &change.settings {
+            match setting.clone() {
+                Setting::DailyCountMax(value) => rules.daily_count_max = value,
+                Setting::TransferMin(value) => rules.transfer_min = value,
+                Setting::TransferMax(value) => rules.transfer_max = value,
+                Setting::DailyTotalMax(value) => rules.daily_total_max = value,
+                Setting::ClosedHours { from, to } => (rules.closed_from, rules.closed_to) = (from, to),
+                Setting::ReturnAt(value) => rules.return_at = value,
+                Setting::OneAtATime(value) => rules.one_at_a_time = value,
+                Setting::ReturnedCounts(value) => rules.returned_counts = value,
+                Setting::Kind(value) => rules.kind = value,
+                Setting::PlaceCooldownDays(value) => rules.place_cooldown_days = value,
+                Setting::CodeMs(value) => rules.code_ms = value,
+                Setting::HoldMs(value) => rules.hold_ms = value,
+            }
+        }
+    }
+    rules
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn narrower_and_later_changes_win() {
+        let change = |version, scope, from, count| RuleChange { version, scope, from, settings: vec![Setting::DailyCountMax(count)] };
+        let changes =
+            [change(4, Scope::Area(620100), 10, 9), change(2, Scope::Nation, 5, 4), change(3, Scope::Nation, 20, 5), change(5, Scope::Province(620000), 10, 7)];
+        let count = |area, day| resolve(&changes, area, day).daily_count_max;
+        assert_eq!((count(370100, 4), count(370100, 5), count(370100, 20)), (3, 4, 5));
+        assert_eq!((count(620200, 10), count(620100, 10), count(620100, 9)), (7, 9, 4));
+        assert_eq!(resolve(&changes, 620100, 30).version, 5);
+    }
+
+    #[test]
+    fn closed_hours_are_half_open() {
+        let rules = Rules::default();
+        let at = |hour: i64, ms: i64| rules.is_closed_at(hour * 3_600_000 + ms);
+        assert!(!at(22, -1) && at(22, 0) && at(24, -1) && at(0, 0) && at(6, -1) && !at(6, 0));
+    }
+}

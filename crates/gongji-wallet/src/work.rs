@@ -1,0 +1,390 @@
+//! The scratch of one batch: reads through to memory, keeps every change to itself until the batch is durable.
+
+use crate::directory::Directory;
+use crate::event::{Event, Fact, Message};
+use crate::ids::{Key, TransferId};
+use crate::object::*;
+use crate::reason::Reason;
+use gongji_ledger::{Fen, HolderId, Part};
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// What memory knows of an object.
+#[derive(Clone, Debug)]
+pub enum Lookup {
+    Known(Arc<Object>),
+    /// There is no such object.
+    Absent,
+    /// Memory cannot tell; the projections can.
+    Unloaded,
+}
+
+/// The committed state of a partition, as far as it is in memory.
+pub trait Memory {
+    fn get(&self, key: &Key) -> Lookup;
+}
+
+/// Why a decision ended early.
+#[derive(Debug)]
+pub enum Stop {
+    /// Load this object and decide again.
+    Unloaded(Key),
+    Refused(Vec<Reason>),
+}
+
+impl From<Reason> for Stop {
+    fn from(reason: Reason) -> Stop {
+        Stop::Refused(vec![reason])
+    }
+}
+
+/// A hasher for keys that are already spread or few: multiplies and rotates.
+#[derive(Default)]
+pub struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0.rotate_left(26)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u8(&mut self, number: u8) {
+        self.write_u64(u64::from(number));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(u64::from(number));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+}
+
+pub type KeyMap<T> = HashMap<Key, T, BuildHasherDefault<KeyHasher>>;
+
+struct Slot {
+    object: Option<Arc<Object>>,
+    changed: bool,
+    /// The command that changed it last: its older value stands in `undo` once.
+    command: u64,
+}
+
+/// A holder read during a decision. Drop it before the decision posts, or the change copies the holder once more.
+pub struct HolderRef(Arc<Object>);
+
+impl Deref for HolderRef {
+    type Target = Holder;
+
+    fn deref(&self) -> &Holder {
+        match &*self.0 {
+            Object::Holder(holder) => holder,
+            other => unreachable!("a holder's key leads to {other:?}"),
+        }
+    }
+}
+
+/// What a batch has changed, to be made visible once it is durable.
+pub struct Changes {
+    pub objects: Vec<(Key, Arc<Object>)>,
+    pub events: Vec<Event>,
+    pub lines: Vec<Line>,
+    pub orders: Vec<(u64, Key)>,
+}
+
+pub struct Work<'m> {
+    memory: &'m dyn Memory,
+    pub part: Part,
+    /// How many partitions hold people and institutions.
+    pub parts: Part,
+    /// Sequence of the record this batch becomes.
+    pub seq: u64,
+    /// Commit time of the batch (ms, UTC).
+    pub stamp: i64,
+    pub directory: Arc<Directory>,
+    slots: KeyMap<Slot>,
+    undo: Vec<(Key, Option<Arc<Object>>, bool, u64)>,
+    command: u64,
+    start: (usize, usize, usize),
+    pub(crate) events: Vec<Event>,
+    pub(crate) lines: Vec<Line>,
+    /// Order lines: number and order.
+    pub(crate) orders: Vec<(u64, Key)>,
+    pub(crate) local: VecDeque<Message>,
+}
+
+impl<'m> Work<'m> {
+    pub fn new(memory: &'m dyn Memory, part: Part, parts: Part, seq: u64, stamp: i64, directory: Arc<Directory>) -> Work<'m> {
+        Work {
+            memory,
+            part,
+            parts,
+            seq,
+            stamp,
+            directory,
+            slots: KeyMap::default(),
+            undo: Vec::new(),
+            command: 0,
+            start: (0, 0, 0),
+            events: Vec::new(),
+            lines: Vec::new(),
+            orders: Vec::new(),
+            local: VecDeque::new(),
+        }
+    }
+
+    /// Starts a command: until the next one, `roll_back` undoes what it did.
+    pub(crate) fn begin(&mut self) {
+        self.command += 1;
+        self.undo.clear();
+        self.local.clear();
+        self.start = (self.events.len(), self.lines.len(), self.orders.len());
+    }
+
+    pub(crate) fn roll_back(&mut self) {
+        while let Some((key, object, changed, command)) = self.undo.pop() {
+            let slot = self.slots.get_mut(&key).expect("what was changed has a slot");
+            (slot.object, slot.changed, slot.command) = (object, changed, command);
+        }
+        self.events.truncate(self.start.0);
+        self.lines.truncate(self.start.1);
+        self.orders.truncate(self.start.2);
+        self.local.clear();
+    }
+
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// What there is to publish after the commit.
+    pub fn into_changes(self) -> Changes {
+        let objects = self.slots.into_iter().filter(|(_, slot)| slot.changed).filter_map(|(key, slot)| Some((key, slot.object?))).collect();
+        Changes { objects, events: self.events, lines: self.lines, orders: self.orders }
+    }
+
+    /// The object as this batch sees it.
+    pub fn object(&mut self, key: Key) -> Result<Option<Arc<Object>>, Stop> {
+        if let Some(slot) = self.slots.get(&key) {
+            return Ok(slot.object.clone());
+        }
+        let object = match self.memory.get(&key) {
+            Lookup::Known(object) => Some(object),
+            Lookup::Absent => None,
+            Lookup::Unloaded => return Err(Stop::Unloaded(key)),
+        };
+        self.slots.insert(key, Slot { object: object.clone(), changed: false, command: 0 });
+        Ok(object)
+    }
+
+    fn touch(&mut self, key: Key) -> Result<(), Stop> {
+        if self.slots.contains_key(&key) { Ok(()) } else { self.object(key).map(drop) }
+    }
+
+    /// Says that an object is new: its id was made for this command, so neither memory nor disk is asked.
+    pub(crate) fn assume_absent(&mut self, key: Key) {
+        self.slots.entry(key).or_insert(Slot { object: None, changed: false, command: 0 });
+    }
+
+    pub fn holder(&mut self, id: HolderId) -> Result<Option<HolderRef>, Stop> {
+        if id.is_nobody() || id.part() != self.part {
+            return Ok(None);
+        }
+        Ok(self.object(Key::Holder(id))?.map(HolderRef))
+    }
+
+    /// The holder, or the refusal `NotFound`.
+    pub fn known_holder(&mut self, id: HolderId) -> Result<HolderRef, Stop> {
+        self.holder(id)?.ok_or_else(|| Reason::NotFound.into())
+    }
+
+    pub fn partition(&mut self) -> Result<Partition, Stop> {
+        Ok(match self.object(Key::Partition)?.as_deref() {
+            Some(Object::Partition(partition)) => partition.clone(),
+            _ => Partition::default(),
+        })
+    }
+
+    pub fn incoming(&mut self, id: TransferId) -> Result<Option<Incoming>, Stop> {
+        Ok(match self.object(Key::Incoming(id))?.as_deref() {
+            Some(Object::Incoming(incoming)) => Some(incoming.clone()),
+            _ => None,
+        })
+    }
+
+    pub fn outgoing(&mut self, id: TransferId) -> Result<Option<Outgoing>, Stop> {
+        Ok(match self.object(Key::Outgoing(id))?.as_deref() {
+            Some(Object::Outgoing(outgoing)) => Some(outgoing.clone()),
+            _ => None,
+        })
+    }
+
+    /// A transfer sent from here that this batch has already touched.
+    pub(crate) fn outgoing_here(&self, id: TransferId) -> Option<Outgoing> {
+        match self.slots.get(&Key::Outgoing(id))?.object.as_deref()? {
+            Object::Outgoing(outgoing) => Some(outgoing.clone()),
+            _ => None,
+        }
+    }
+
+    pub fn payment(&mut self, id: crate::ids::PaymentId) -> Result<Option<Payment>, Stop> {
+        Ok(match self.object(Key::Payment(id))?.as_deref() {
+            Some(Object::Payment(payment)) => Some(payment.clone()),
+            _ => None,
+        })
+    }
+
+    pub fn order(&mut self, id: crate::ids::OrderId) -> Result<Option<Order>, Stop> {
+        Ok(match self.object(Key::Order(id))?.as_deref() {
+            Some(Object::Order(order)) => Some(order.clone()),
+            _ => None,
+        })
+    }
+
+    /// Records an event: applies it to this batch's view and puts it into the record.
+    pub(crate) fn emit(&mut self, fact: Fact, moves: Vec<gongji_ledger::Move>) -> Result<(), Stop> {
+        let event = Event { fact, moves };
+        for key in event.keys(self.part) {
+            self.touch(key)?;
+        }
+        self.apply(&event);
+        self.events.push(event);
+        Ok(())
+    }
+
+    /// Redo: applies a recorded event. Every object of `event.keys()` must be in memory.
+    pub fn redo(&mut self, event: Event) -> Result<(), Key> {
+        for key in event.keys(self.part) {
+            if let Err(Stop::Unloaded(key)) = self.touch(key) {
+                return Err(key);
+            }
+        }
+        self.apply(&event);
+        self.events.push(event);
+        Ok(())
+    }
+
+    /// Sends a message. One to this very partition is handled in the same command.
+    pub(crate) fn send(&mut self, to: Part, message: Message) -> Result<(), Stop> {
+        if to == self.part {
+            self.local.push_back(message);
+            return Ok(());
+        }
+        let number = self.partition()?.sent_to(to) + 1;
+        self.emit(Fact::Sent { to, number, message }, Vec::new())
+    }
+
+    /// Mutable access to an object's slot; the older value is kept for `roll_back`.
+    fn slot(&mut self, key: Key) -> &mut Option<Arc<Object>> {
+        let command = self.command;
+        let slot = self.slots.get_mut(&key).unwrap_or_else(|| panic!("{key:?} is changed without having been read"));
+        if slot.command != command {
+            self.undo.push((key, slot.object.clone(), slot.changed, slot.command));
+            slot.command = command;
+        }
+        slot.changed = true;
+        &mut slot.object
+    }
+
+    pub(crate) fn put(&mut self, key: Key, object: Object) {
+        *self.slot(key) = Some(Arc::new(object));
+    }
+
+    fn edit(&mut self, key: Key) -> &mut Object {
+        Arc::make_mut(self.slot(key).as_mut().unwrap_or_else(|| panic!("{key:?} exists when it is changed")))
+    }
+
+    pub(crate) fn holder_mut(&mut self, id: HolderId) -> &mut Holder {
+        match self.edit(Key::Holder(id)) {
+            Object::Holder(holder) => holder,
+            other => unreachable!("a holder's key leads to {other:?}"),
+        }
+    }
+
+    pub(crate) fn payment_mut(&mut self, id: crate::ids::PaymentId) -> &mut Payment {
+        match self.edit(Key::Payment(id)) {
+            Object::Payment(payment) => payment,
+            other => unreachable!("a payment's key leads to {other:?}"),
+        }
+    }
+
+    pub(crate) fn incoming_mut(&mut self, id: TransferId) -> &mut Incoming {
+        match self.edit(Key::Incoming(id)) {
+            Object::Incoming(incoming) => incoming,
+            other => unreachable!("an incoming transfer's key leads to {other:?}"),
+        }
+    }
+
+    pub(crate) fn outgoing_mut(&mut self, id: TransferId) -> &mut Outgoing {
+        match self.edit(Key::Outgoing(id)) {
+            Object::Outgoing(outgoing) => outgoing,
+            other => unreachable!("an outgoing transfer's key leads to {other:?}"),
+        }
+    }
+
+    pub(crate) fn order_mut(&mut self, id: crate::ids::OrderId) -> &mut Order {
+        match self.edit(Key::Order(id)) {
+            Object::Order(order) => order,
+            other => unreachable!("an order's key leads to {other:?}"),
+        }
+    }
+
+    pub(crate) fn code_mut(&mut self, id: crate::ids::CodeId) -> &mut Code {
+        match self.edit(Key::Code(id)) {
+            Object::Code(code) => code,
+            other => unreachable!("a code's key leads to {other:?}"),
+        }
+    }
+
+    pub(crate) fn partition_mut(&mut self) -> &mut Partition {
+        let slot = self.slot(Key::Partition);
+        let object = slot.get_or_insert_with(|| Arc::new(Object::Partition(Partition::default())));
+        match Arc::make_mut(object) {
+            Object::Partition(partition) => partition,
+            other => unreachable!("the partition's key leads to {other:?}"),
+        }
+    }
+
+    pub(crate) fn directory_mut(&mut self) -> &mut Directory {
+        let slot = self.slot(Key::Directory);
+        let object = slot.get_or_insert_with(|| Arc::new(Object::Directory(Box::default())));
+        match Arc::make_mut(object) {
+            Object::Directory(directory) => directory,
+            other => unreachable!("the directory's key leads to {other:?}"),
+        }
+    }
+
+    pub(crate) fn till_mut(&mut self, id: gongji_ledger::InstitutionId) -> &mut Till {
+        let slot = self.slot(Key::Till(id));
+        let object = slot.get_or_insert_with(|| Arc::new(Object::Till(Till::default())));
+        match Arc::make_mut(object) {
+            Object::Till(till) => till,
+            other => unreachable!("a till's key leads to {other:?}"),
+        }
+    }
+
+    pub(crate) fn balance_mut(&mut self, key: Key) -> &mut Fen {
+        let slot = self.slot(key);
+        let object = slot.get_or_insert_with(|| Arc::new(Object::Balance(Fen::ZERO)));
+        match Arc::make_mut(object) {
+            Object::Balance(balance) => balance,
+            other => unreachable!("a balance's key leads to {other:?}"),
+        }
+    }
+}
