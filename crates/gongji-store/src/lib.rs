@@ -1,0 +1,2 @@
+pub mod seal;
+pub mod vault;

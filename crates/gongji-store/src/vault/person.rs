@@ -1,0 +1,313 @@
+//! Persons: from a sealed row to a name, and from an ID number to a holder.
+
+use rusqlite::{OptionalExtension as _, Row, Transaction};
+
+use super::mask::{KeepLast, mask_id_number, mask_name, mask_phone};
+use super::memory::ReadThrough;
+use super::{Result, Vault, VaultError, from_sql_id, next_id, part_of, sql_id, unseal_some};
+use crate::seal::{Keys, Place, Sensitive, equal_in_constant_time, normal_id_number};
+
+/// Bound of the look-up memory: 1 M persons at about 100 bytes.
+const CACHE_LEN_MAX: usize = 1_000_000;
+
+/// Adulthood. 依据: Civil Code art. 17.
+const ADULT_YEARS: i32 = 18;
+
+/// A person as an enrolment file tells it.
+#[derive(Debug, Clone)]
+pub struct NewPerson {
+    pub id_number: Sensitive,
+    pub name: Sensitive,
+    pub phone: Option<Sensitive>,
+}
+
+/// What [`Vault::put_person`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutPerson {
+    Added(u64),
+    Changed(u64),
+    Unchanged(u64),
+}
+
+impl PutPerson {
+    /// The holder, whatever happened.
+    pub fn holder(self) -> u64 {
+        match self {
+            Self::Added(holder) | Self::Changed(holder) | Self::Unchanged(holder) => holder,
+        }
+    }
+}
+
+/// An opened person. `Debug` shows the holder's number and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    pub holder: u64,
+    pub name: Sensitive,
+    pub id_number: Sensitive,
+    /// Where messages go: the phone proven at registration, else the one in the enrolment file.
+    pub phone: Option<Sensitive>,
+    /// Has set a password with a proven phone.
+    pub is_registered: bool,
+}
+
+impl Person {
+    pub fn masked_name(&self) -> String {
+        mask_name(self.name.reveal())
+    }
+
+    pub fn masked_id_number(&self, keep: KeepLast) -> String {
+        mask_id_number(self.id_number.reveal(), keep)
+    }
+
+    pub fn masked_phone(&self) -> Option<String> {
+        self.phone.as_ref().map(|phone| mask_phone(phone.reveal()))
+    }
+
+    /// Year, month and day of birth as the ID number tells them (GB 11643, digits 7 to 14).
+    pub fn birth_date(&self) -> Option<(i32, u8, u8)> {
+        birth_date(self.id_number.reveal())
+    }
+
+    /// Under eighteen on that day (year, month, day in Asia/Shanghai). Born on 29 February: grown on 1 March.
+    pub fn is_minor_on(&self, (year, month, day): (i32, u8, u8)) -> bool {
+        self.birth_date().is_some_and(|(born, born_month, born_day)| (born + ADULT_YEARS, born_month, born_day) > (year, month, day))
+    }
+}
+
+pub(super) fn birth_date(id_number: &str) -> Option<(i32, u8, u8)> {
+    let number = |from: usize, to: usize| id_number.get(from..to)?.parse::<i32>().ok();
+    let (year, month, day) = (number(6, 10)?, number(10, 12)?, number(12, 14)?);
+    Some((year, u8::try_from(month).ok()?, u8::try_from(day).ok()?))
+}
+
+/// ID number to holder and name digest, for those asked for before. Digests are keyed: a memory dump names nobody.
+pub(super) struct PersonCache(ReadThrough<[u8; 32], Known>);
+
+#[derive(Clone, Copy)]
+pub(super) struct Known {
+    holder: u64,
+    name_blind: [u8; 32],
+}
+
+impl Default for PersonCache {
+    fn default() -> Self {
+        Self(ReadThrough::new(CACHE_LEN_MAX))
+    }
+}
+
+impl Vault {
+    /// Adds a person from an enrolment file, or brings name and phone on file up to date.
+    ///
+    /// A phone proven at registration stays: only the person (or the office, with two operators) changes that one.
+    /// An import that leaves the phone out does not delete it.
+    pub fn put_person(&self, person: &NewPerson, now_ms: i64) -> Result<PutPerson> {
+        let done = self.put_persons(std::slice::from_ref(person), now_ms)?;
+        Ok(done[0])
+    }
+
+    /// As [`Vault::put_person`] for many, in one transaction: all or none. Answers are in the order of `people`.
+    pub fn put_persons(&self, people: &[NewPerson], now_ms: i64) -> Result<Vec<PutPerson>> {
+        let count = self.partition_count();
+        let done = self.write(|tx, keys| people.iter().map(|person| put_person(tx, keys, count, person, now_ms)).collect::<Result<Vec<_>>>())?;
+        // A changed name must not be answered from memory.
+        let changed = people.iter().zip(&done).filter(|(_, put)| matches!(put, PutPerson::Changed(_)));
+        self.0.people.0.forget(changed.map(|(person, _)| id_blind(self.keys(), person.id_number.reveal())));
+        Ok(done)
+    }
+
+    /// Opens one person.
+    pub fn person(&self, holder: u64) -> Result<Option<Person>> {
+        self.read(|db, keys| {
+            db.prepare_cached(&format!("select {PERSON_COLUMNS} from person where part = ?1 and holder = ?2"))?
+                .query_row((part_of(holder), sql_id(holder)), sealed_person)
+                .optional()?
+                .map(|sealed| sealed.open(keys))
+                .transpose()
+        })
+    }
+
+    /// Opens several persons (a page of a statement); unknown numbers are left out.
+    pub fn people(&self, holders: &[u64]) -> Result<Vec<Person>> {
+        self.read(|db, keys| {
+            let mut statement = db.prepare_cached(&format!("select {PERSON_COLUMNS} from person where part = ?1 and holder = ?2"))?;
+            let mut people = Vec::with_capacity(holders.len());
+            for &holder in holders {
+                let sealed = statement.query_row((part_of(holder), sql_id(holder)), sealed_person).optional()?;
+                if let Some(sealed) = sealed {
+                    people.push(sealed.open(keys)?);
+                }
+            }
+            Ok(people)
+        })
+    }
+
+    /// The holder of an ID number. For callers who may know that the person exists (imports, the person's own
+    /// login); anyone else asks with the name too: [`Vault::match_person`].
+    pub fn find_by_id_number(&self, id_number: &str) -> Result<Option<u64>> {
+        let id_blind = id_blind(&self.0.keys, id_number);
+        Ok(self.known(&id_blind, id_number)?.map(|known| known.holder))
+    }
+
+    /// The holder with this ID number *and* this name; `None` for either being wrong, in the same time.
+    pub fn match_person(&self, id_number: &str, name: &str) -> Result<Option<u64>> {
+        let id_blind = id_blind(&self.0.keys, id_number);
+        let name_blind = name_blind(&self.0.keys, &id_blind, name);
+        let known = self.known(&id_blind, id_number)?;
+        let expected = known.map_or([0; 32], |known| known.name_blind);
+        Ok(known.filter(|_| equal_in_constant_time(&expected, &name_blind)).map(|known| known.holder))
+    }
+
+    /// As [`Vault::match_person`], but only if memory knows: `None` means "ask the disk", `Some` is the answer.
+    /// For the write path, which should not leave the async thread for what memory knows.
+    pub fn match_person_in_memory(&self, id_number: &str, name: &str) -> Option<Option<u64>> {
+        let id_blind = id_blind(&self.0.keys, id_number);
+        let known = self.0.people.0.get(&id_blind)?;
+        let name_blind = name_blind(&self.0.keys, &id_blind, name);
+        Some(equal_in_constant_time(&known.name_blind, &name_blind).then_some(known.holder))
+    }
+
+    /// All holders of a partition with numbers above `after`, at most `limit`: for exports and the sandbox.
+    pub fn holders_after(&self, part: u16, after: u64, limit: usize) -> Result<Vec<u64>> {
+        self.read(|db, _| {
+            let mut statement = db.prepare_cached("select holder from person where part = ?1 and holder > ?2 order by holder limit ?3")?;
+            let rows = statement.query_map((part, sql_id(after), limit as i64), |row| Ok(from_sql_id(row.get(0)?)))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn known(&self, id_blind: &[u8; 32], id_number: &str) -> Result<Option<Known>> {
+        let loaded = self.0.people.0.get_or_load(*id_blind, || {
+            let part = self.partition_of(id_number);
+            self.read(|db, _| {
+                Ok(db
+                    .prepare_cached("select holder, name_blind from person where part = ?1 and id_blind = ?2")?
+                    .query_row((part, id_blind), |row| Ok(Known { holder: from_sql_id(row.get(0)?), name_blind: row.get(1)? }))
+                    .optional()?)
+            })
+        })?;
+        Ok(loaded.map(|(known, _)| known))
+    }
+}
+
+/// Digest by which an ID number is found.
+pub(super) fn id_blind(keys: &Keys, id_number: &str) -> [u8; 32] {
+    keys.blind("id-number", &[normal_id_number(id_number).as_bytes()])
+}
+
+/// Bound to the ID number, so that equal names of two people do not look equal in the table.
+fn name_blind(keys: &Keys, id_blind: &[u8; 32], name: &str) -> [u8; 32] {
+    keys.blind("name", &[id_blind, normal_name(name).as_bytes()])
+}
+
+/// Names are compared without spaces, and with one kind of middle dot: keyboards offer several.
+/// Everything else counts, rare characters included.
+fn normal_name(name: &str) -> String {
+    name.chars()
+        .filter(|letter| !letter.is_whitespace())
+        .map(|letter| match letter {
+            '•' | '・' | '･' | '‧' | '∙' | '⋅' | '.' | '．' => '·',
+            letter => letter,
+        })
+        .collect()
+}
+
+const PERSON_COLUMNS: &str = "holder, sealed_name, sealed_id_number, sealed_phone, sealed_registered_phone, registered_ms";
+
+struct SealedPerson {
+    holder: u64,
+    name: Vec<u8>,
+    id_number: Vec<u8>,
+    phone: Option<Vec<u8>>,
+    registered_phone: Option<Vec<u8>>,
+    registered_ms: Option<i64>,
+}
+
+fn sealed_person(row: &Row<'_>) -> rusqlite::Result<SealedPerson> {
+    Ok(SealedPerson {
+        holder: from_sql_id(row.get(0)?),
+        name: row.get(1)?,
+        id_number: row.get(2)?,
+        phone: row.get(3)?,
+        registered_phone: row.get(4)?,
+        registered_ms: row.get(5)?,
+    })
+}
+
+impl SealedPerson {
+    fn open(self, keys: &Keys) -> Result<Person> {
+        let holder = self.holder;
+        let place = |column| Place::new("person", column, holder);
+        let phone = match self.registered_phone {
+            Some(sealed) => Some(keys.unseal(place("registered_phone"), &sealed)?),
+            None => unseal_some(keys, place("phone"), self.phone)?,
+        };
+        Ok(Person {
+            holder,
+            name: keys.unseal(place("name"), &self.name)?,
+            id_number: keys.unseal(place("id_number"), &self.id_number)?,
+            phone,
+            is_registered: self.registered_ms.is_some(),
+        })
+    }
+}
+
+fn put_person(tx: &Transaction<'_>, keys: &Keys, partition_count: u16, person: &NewPerson, now_ms: i64) -> Result<PutPerson> {
+    let id_number = normal_id_number(person.id_number.reveal());
+    let part = keys.partition_of(&id_number, partition_count);
+    let id_blind = id_blind(keys, &id_number);
+    let name = person.name.reveal().trim();
+    let name_blind = name_blind(keys, &id_blind, name);
+    let phone = person.phone.as_ref().map(Sensitive::reveal);
+    let seal = |holder, column, text: &str| keys.seal(Place::new("person", column, holder), text);
+
+    let found = tx
+        .prepare_cached("select holder, sealed_name, sealed_phone from person where part = ?1 and id_blind = ?2")?
+        .query_row((part, id_blind), |row| Ok((from_sql_id(row.get(0)?), row.get::<_, Vec<u8>>(1)?, row.get::<_, Option<Vec<u8>>>(2)?)))
+        .optional()?;
+    let Some((holder, sealed_name, sealed_phone)) = found else {
+        let holder = next_id(tx, part, "holder")?;
+        tx.prepare_cached(
+            "insert into person (part, holder, id_blind, name_blind, sealed_name, sealed_id_number, sealed_phone,
+                                 created_ms, updated_ms)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
+        )?
+        .execute((
+            part,
+            sql_id(holder),
+            id_blind,
+            name_blind,
+            seal(holder, "name", name),
+            seal(holder, "id_number", &id_number),
+            phone.map(|phone| seal(holder, "phone", phone)),
+            now_ms,
+        ))?;
+        return Ok(PutPerson::Added(holder));
+    };
+
+    let place = |column| Place::new("person", column, holder);
+    let known_name = keys.unseal(place("name"), &sealed_name)?;
+    let known_phone = unseal_some(keys, place("phone"), sealed_phone)?;
+    let same_phone = phone.is_none() || phone == known_phone.as_ref().map(Sensitive::reveal);
+    if known_name.reveal() == name && same_phone {
+        return Ok(PutPerson::Unchanged(holder));
+    }
+    tx.prepare_cached(
+        "update person set name_blind = ?3, sealed_name = ?4, sealed_phone = coalesce(?5, sealed_phone),
+                           updated_ms = ?6
+         where part = ?1 and holder = ?2",
+    )?
+    .execute((part, sql_id(holder), name_blind, seal(holder, "name", name), phone.map(|phone| seal(holder, "phone", phone)), now_ms))?;
+    Ok(PutPerson::Changed(holder))
+}
+
+/// Stores the proven phone; part of registering.
+pub(super) fn register(tx: &Transaction<'_>, keys: &Keys, holder: u64, phone: &str, now_ms: i64) -> Result<()> {
+    let changed = tx
+        .prepare_cached(
+            "update person set sealed_registered_phone = ?3, registered_ms = coalesce(registered_ms, ?4),
+                               updated_ms = ?4
+             where part = ?1 and holder = ?2",
+        )?
+        .execute((part_of(holder), sql_id(holder), keys.seal(Place::new("person", "registered_phone", holder), phone), now_ms))?;
+    if changed == 1 { Ok(()) } else { Err(VaultError::Missing("the holder")) }
+}
