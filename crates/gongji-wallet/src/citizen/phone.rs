@@ -87,7 +87,7 @@ mod tests {
             "１９９０００００００１",
             "\u{202d}19900000001\u{202c}",
         ] {
-            assert_eq!(Phone::parse(&text.replace("１９９０００００００１", "１９９０００００００１")), Ok(plain), "{text:?}");
+            assert_eq!(Phone::parse(text), Ok(plain), "{text:?}");
         }
         assert_eq!(plain.masked(), "199****0001");
         assert_eq!(format!("{plain:?}"), "Phone(…)");
