@@ -1,4 +1,8 @@
 //! What a screen shows of a person: enough to recognise, too little to use.
+//!
+//! The parsers of `gongji-wallet` say how a lawful value is masked; here is what that needs from a sealed row.
+
+use gongji_wallet::citizen::{CitizenNumber, PersonName, Phone};
 
 /// How much of an ID number's tail stays: four for the person and for those who act for them, two for others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -7,41 +11,26 @@ pub enum KeepLast {
     Four,
 }
 
-/// Stars after the first letter are capped, so that a long ethnic name does not fill the line.
-const NAME_STARS_MAX: usize = 3;
-
 /// `李秀兰` → `李**`. Keeps the first character, whatever plane of Unicode it is from.
 pub fn mask_name(name: &str) -> String {
-    let mut letters = name.chars();
-    let Some(first) = letters.next() else {
-        return String::new();
-    };
-    let stars = letters.count().clamp(1, NAME_STARS_MAX);
-    format!("{first}{}", "*".repeat(stars))
+    PersonName::parse(name).map_or_else(|_| "**".to_owned(), |name| name.masked())
 }
 
-/// `990101199001010019` → `990101********0019`.
+/// `990101199001010019` → `990101********0019`, or with two less.
 pub fn mask_id_number(id_number: &str, keep: KeepLast) -> String {
-    let keep_last = match keep {
-        KeepLast::Two => 2,
-        KeepLast::Four => 4,
+    let Ok(number) = CitizenNumber::parse(id_number) else {
+        // Not one we know how to cut: show nothing of it.
+        return "*".repeat(18);
     };
-    mask_middle(id_number, 6, keep_last)
+    match keep {
+        KeepLast::Four => number.masked(),
+        KeepLast::Two => format!("{}**{}", &number.masked()[..14], &number.as_str()[16..]),
+    }
 }
 
 /// `19900000001` → `199****0001`.
 pub fn mask_phone(phone: &str) -> String {
-    mask_middle(phone, 3, 4)
-}
-
-fn mask_middle(text: &str, head: usize, tail: usize) -> String {
-    let letters: Vec<char> = text.chars().collect();
-    if letters.len() <= head + tail {
-        // Too short to hide a middle: show nothing of it.
-        return "*".repeat(letters.len());
-    }
-    let hidden = letters.len() - head - tail;
-    letters[..head].iter().copied().chain(std::iter::repeat_n('*', hidden)).chain(letters[head + hidden..].iter().copied()).collect()
+    Phone::parse(phone).map_or_else(|_| "*".repeat(11), |phone| phone.masked())
 }
 
 #[cfg(test)]
@@ -52,17 +41,18 @@ mod tests {
     fn names_keep_their_first_character_only() {
         assert_eq!(mask_name("李秀兰"), "李**");
         assert_eq!(mask_name("王芳"), "王*");
-        assert_eq!(mask_name("阿卜杜热合曼·买买提"), "阿***");
-        assert_eq!(mask_name("𬭚"), "𬭚*");
-        assert_eq!(mask_name(""), "");
+        assert_eq!(mask_name("阿卜杜热合曼·买买提"), "阿**");
+        assert_eq!(mask_name("𬭚林"), "𬭚*");
+        assert_eq!(mask_name(""), "**");
     }
 
     #[test]
     fn id_numbers_and_phones_hide_their_middle() {
-        let id_number = "99010119900101001X";
-        assert_eq!(mask_id_number(id_number, KeepLast::Four), "990101********001X");
-        assert_eq!(mask_id_number(id_number, KeepLast::Two), "990101**********1X");
+        let id_number = "11010519491231002X";
+        assert_eq!(mask_id_number(id_number, KeepLast::Four), "110105********002X");
+        assert_eq!(mask_id_number(id_number, KeepLast::Two), "110105**********2X");
+        assert_eq!(mask_id_number("990101", KeepLast::Two), "*".repeat(18));
         assert_eq!(mask_phone("19900000001"), "199****0001");
-        assert_eq!(mask_phone("1234567"), "*******");
+        assert_eq!(mask_phone("1234567"), "*".repeat(11));
     }
 }

@@ -1,5 +1,7 @@
 //! Persons: from a sealed row to a name, and from an ID number to a holder.
 
+use gongji_wallet::citizen::CitizenNumber;
+use gongji_wallet::day::Day;
 use rusqlite::{OptionalExtension as _, Row, Transaction};
 
 use super::mask::{KeepLast, mask_id_number, mask_name, mask_phone};
@@ -9,9 +11,6 @@ use crate::seal::{Keys, Place, Sensitive, equal_in_constant_time, normal_id_numb
 
 /// Bound of the look-up memory: 1 M persons at about 100 bytes.
 const CACHE_LEN_MAX: usize = 1_000_000;
-
-/// Adulthood. 依据: Civil Code art. 17.
-const ADULT_YEARS: i32 = 18;
 
 /// A person as an enrolment file tells it.
 #[derive(Debug, Clone)]
@@ -63,21 +62,10 @@ impl Person {
         self.phone.as_ref().map(|phone| mask_phone(phone.reveal()))
     }
 
-    /// Year, month and day of birth as the ID number tells them (GB 11643, digits 7 to 14).
-    pub fn birth_date(&self) -> Option<(i32, u8, u8)> {
-        birth_date(self.id_number.reveal())
+    /// Under eighteen on a business day. 依据：民法典第十七条.
+    pub fn is_minor_on(&self, day: Day) -> bool {
+        CitizenNumber::parse(self.id_number.reveal()).is_ok_and(|number| number.is_minor_on(day))
     }
-
-    /// Under eighteen on that day (year, month, day in Asia/Shanghai). Born on 29 February: grown on 1 March.
-    pub fn is_minor_on(&self, (year, month, day): (i32, u8, u8)) -> bool {
-        self.birth_date().is_some_and(|(born, born_month, born_day)| (born + ADULT_YEARS, born_month, born_day) > (year, month, day))
-    }
-}
-
-pub(super) fn birth_date(id_number: &str) -> Option<(i32, u8, u8)> {
-    let number = |from: usize, to: usize| id_number.get(from..to)?.parse::<i32>().ok();
-    let (year, month, day) = (number(6, 10)?, number(10, 12)?, number(12, 14)?);
-    Some((year, u8::try_from(month).ok()?, u8::try_from(day).ok()?))
 }
 
 /// ID number to holder and name digest, for those asked for before. Digests are keyed: a memory dump names nobody.

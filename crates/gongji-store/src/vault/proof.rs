@@ -25,6 +25,12 @@ pub struct Proof {
     pub expires_ms: i64,
 }
 
+impl From<Proof> for gongji_wallet::Proof {
+    fn from(proof: Proof) -> Self {
+        Self { id: proof.id, holder: gongji_ledger::HolderId(proof.holder), bound: proof.bound, expires: proof.expires_ms }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProofError {
     /// Not made here, or changed.

@@ -8,7 +8,7 @@ const NOW: i64 = 1_795_000_000_000;
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 
-const ID_NUMBER: &str = "990101195802140021";
+const ID_NUMBER: &str = "990101195802140026";
 const NAME: &str = "李秀兰";
 const PHONE: &str = "19900000001";
 
@@ -37,6 +37,13 @@ impl Fixture {
 fn put(vault: &Vault, id_number: &str, name: &str, phone: Option<&str>) -> PutPerson {
     let person = NewPerson { id_number: id_number.into(), name: name.into(), phone: phone.map(Sensitive::from) };
     vault.put_person(&person, NOW).unwrap()
+}
+
+/// Seventeen digits with the check character that fits.
+fn with_check(seventeen: &str) -> String {
+    use gongji_wallet::citizen::CitizenNumber;
+    let full = "0123456789X".chars().map(|check| format!("{seventeen}{check}"));
+    full.into_iter().find(|number| CitizenNumber::parse(number).is_ok()).unwrap()
 }
 
 fn secret(text: &str) -> Sensitive {
@@ -161,15 +168,12 @@ fn holders_number_up_within_their_partition() {
 }
 
 #[test]
-fn adulthood_begins_on_the_eighteenth_birthday() {
-    let person = |id_number: &str| Person { holder: 1, name: NAME.into(), id_number: id_number.into(), phone: None, is_registered: false };
-    let child = person("990101200811220013");
-    assert!(child.is_minor_on((2026, 11, 21)));
-    assert!(!child.is_minor_on((2026, 11, 22)));
-    let leap = person("990101200802290013");
-    assert!(leap.is_minor_on((2026, 2, 28)));
-    assert!(!leap.is_minor_on((2026, 3, 1)));
-    assert_eq!(leap.birth_date(), Some((2008, 2, 29)));
+fn a_person_is_a_minor_until_the_eighteenth_birthday() {
+    let id_number = with_check("99010120081122001");
+    let person = Person { holder: 1, name: NAME.into(), id_number: id_number.into(), phone: None, is_registered: false };
+    let birthday = gongji_wallet::day::day_from_date(2026, 11, 22).unwrap();
+    assert!(person.is_minor_on(birthday - 1));
+    assert!(!person.is_minor_on(birthday));
 }
 
 #[test]
