@@ -1,2 +1,18 @@
+//! Makes decisions durable: partitions with a journal and books behind it, and the vault of sealed personal data.
+
+pub mod clock;
+mod courier;
+mod engine;
+mod fault;
+mod partition;
+mod projector;
 pub mod seal;
+mod shared;
+pub mod sqlite;
+pub mod store;
 pub mod vault;
+
+pub use courier::Disturb;
+pub use engine::{Engine, Options, QUEUE_MAX, Reply};
+pub use fault::Fault;
+pub use partition::{BATCH_MAX, Decided};

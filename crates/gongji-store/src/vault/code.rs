@@ -24,8 +24,6 @@ pub enum Purpose {
     Register,
     LogIn,
     ForgotPassword,
-    /// Confirming a relative's request from the phone on file.
-    OpenOnBehalf,
 }
 
 impl Purpose {
@@ -34,7 +32,6 @@ impl Purpose {
             Self::Register => "register",
             Self::LogIn => "log-in",
             Self::ForgotPassword => "forgot-password",
-            Self::OpenOnBehalf => "open-on-behalf",
         }
     }
 }
@@ -132,6 +129,16 @@ impl Vault {
 
     /// Uses a code up. The right one gives back the payload, once.
     pub fn use_code(&self, ticket: &str, purpose: Purpose, code: &Sensitive, now_ms: i64) -> Result<Result<Sensitive, CodeError>> {
+        self.try_code(ticket, purpose, code, true, now_ms)
+    }
+
+    /// As [`Vault::use_code`], but the right code stays good: for looking at the payload before the rest of a form is
+    /// checked. A wrong one counts all the same.
+    pub fn open_code(&self, ticket: &str, purpose: Purpose, code: &Sensitive, now_ms: i64) -> Result<Result<Sensitive, CodeError>> {
+        self.try_code(ticket, purpose, code, false, now_ms)
+    }
+
+    fn try_code(&self, ticket: &str, purpose: Purpose, code: &Sensitive, is_used_up: bool, now_ms: i64) -> Result<Result<Sensitive, CodeError>> {
         let Some(bytes) = from_base64url(ticket).filter(|bytes| bytes.len() == 18) else {
             return Ok(Err(CodeError::Gone));
         };
@@ -154,7 +161,9 @@ impl Vault {
                 return Ok(Err(CodeError::Gone));
             }
             if equal_in_constant_time(&expected, &code_mac(keys, ticket, code.reveal())) {
-                tx.prepare_cached("delete from one_time_code where part = ?1 and ticket_sm3 = ?2")?.execute((part, ticket_sm3))?;
+                if is_used_up {
+                    tx.prepare_cached("delete from one_time_code where part = ?1 and ticket_sm3 = ?2")?.execute((part, ticket_sm3))?;
+                }
                 return Ok(Ok(keys.unseal(Place::new("one_time_code", "payload", row_id as u64), &sealed)?));
             }
             let attempts_left = attempts_left - 1;

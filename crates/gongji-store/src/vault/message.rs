@@ -100,10 +100,11 @@ impl Vault {
         })
     }
 
+    /// Notices not read yet; a text is read on the phone.
     pub fn unread_count(&self, holder: u64) -> Result<u32> {
         self.read(|db, _| {
             Ok(db
-                .prepare_cached("select count(*) from message where part = ?1 and holder = ?2 and read_ms is null")?
+                .prepare_cached("select count(*) from message where part = ?1 and holder = ?2 and channel = 'notice' and read_ms is null")?
                 .query_row((part_of(holder), sql_id(holder)), |row| row.get(0))
                 .optional()?
                 .unwrap_or(0))

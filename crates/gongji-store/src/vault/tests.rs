@@ -356,6 +356,8 @@ fn a_code_fits_its_ticket_and_purpose_once_within_five_minutes() {
     let gone = Err(CodeError::Gone);
     assert_eq!(vault.use_code(&started.ticket, Purpose::LogIn, &code, NOW).unwrap(), gone, "asked for to register, not to log in");
     assert_eq!(vault.use_code(&started.ticket, Purpose::Register, &code, NOW + CODE_MS).unwrap(), gone);
+    let opened = vault.open_code(&started.ticket, Purpose::Register, &code, NOW).unwrap().unwrap();
+    assert_eq!(opened.reveal(), "载荷", "looking does not use it up");
     let payload = vault.use_code(&started.ticket, Purpose::Register, &code, NOW + CODE_MS - 1).unwrap().unwrap();
     assert_eq!(payload.reveal(), "载荷");
     assert_eq!(vault.use_code(&started.ticket, Purpose::Register, &code, NOW).unwrap(), gone, "used");

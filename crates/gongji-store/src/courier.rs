@@ -1,0 +1,96 @@
+//! Carries messages between partitions: one courier for each source, never in the path of callers.
+//!
+//! A message is sent until the destination's watermark says that it was applied; the destination ignores repeats and what comes too early.
+
+use crate::engine::Doors;
+use crate::projector;
+use gongji_ledger::Part;
+use gongji_wallet::command::{Command, Request};
+use gongji_wallet::object::Envelope;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::Duration;
+
+/// Messages under way to one destination at once.
+const WINDOW: usize = 1_024;
+
+/// Pause before what was not applied is sent again.
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// What a test does to the messages of one round: it may drop, repeat and reorder them.
+pub type Disturb = Arc<dyn Fn(Part, Vec<Envelope>) -> Vec<Envelope> + Send + Sync>;
+
+pub struct Courier {
+    pub part: Part,
+    pub doors: Arc<Doors>,
+    pub waiting: BTreeMap<Part, VecDeque<Envelope>>,
+    pub projector: SyncSender<projector::Item>,
+    pub disturb: Option<Disturb>,
+}
+
+impl Courier {
+    /// Runs until the partition closes its end.
+    pub fn run(mut self, fresh: Receiver<Vec<Envelope>>) {
+        loop {
+            let is_idle = self.waiting.values().all(VecDeque::is_empty);
+            if is_idle {
+                let Ok(envelopes) = fresh.recv() else { return };
+                self.add(envelopes);
+            }
+            while let Ok(envelopes) = fresh.try_recv() {
+                self.add(envelopes);
+            }
+            if self.round() {
+                continue;
+            }
+            match fresh.recv_timeout(AGAIN) {
+                Ok(envelopes) => self.add(envelopes),
+                Err(RecvTimeoutError::Timeout) if !self.doors.is_closed() => {}
+                // What was not applied is in the journal; whoever takes the partition over next sends it again.
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn add(&mut self, envelopes: Vec<Envelope>) {
+        for envelope in envelopes {
+            self.waiting.entry(envelope.to).or_default().push_back(envelope);
+        }
+    }
+
+    /// Sends the first messages to every destination and waits for the replies. Returns whether anything was applied.
+    fn round(&mut self) -> bool {
+        let mut under_way = Vec::new();
+        for (to, waiting) in &self.waiting {
+            let mut envelopes: Vec<Envelope> = waiting.iter().take(WINDOW).cloned().collect();
+            if let Some(disturb) = &self.disturb {
+                envelopes = disturb(self.part, envelopes);
+            }
+            for Envelope { from, number, message, .. } in envelopes {
+                let request = Request { idempotency: None, command: Command::Deliver { from, number, message } };
+                if let Ok(reply) = self.doors.ask_waiting(*to, request) {
+                    under_way.push(reply);
+                }
+            }
+        }
+        for reply in under_way {
+            // Whatever it says, the watermark below tells what was applied.
+            let _ = reply.blocking_recv();
+        }
+        let mut applied = false;
+        for (to, waiting) in &mut self.waiting {
+            let watermark = self.doors.received(*to, self.part);
+            let before = waiting.len();
+            while waiting.front().is_some_and(|envelope| envelope.number <= watermark) {
+                waiting.pop_front();
+            }
+            if waiting.len() < before {
+                applied = true;
+                // A full projector is behind anyway: the next round tells it again.
+                let _ = self.projector.try_send(projector::Item::Delivered(*to, watermark));
+            }
+        }
+        applied
+    }
+}

@@ -1,0 +1,542 @@
+//! All partitions of an installation: start, ask, read, stop.
+
+use crate::clock::Clock;
+use crate::courier::{Courier, Disturb};
+use crate::fault::Fault;
+use crate::partition::{Decided, Inbound, Writer, WriterMemory, envelopes};
+use crate::projector::{Committed, Item, Projector};
+use crate::shared::Shared;
+use crate::store::{Books, Head, Journal, Projection, Store};
+use gongji_ledger::{HolderId, InstitutionId, Part};
+use gongji_wallet::directory::Directory;
+use gongji_wallet::event::institution_part;
+use gongji_wallet::ids::{CodeId, Key, OrderId, PaymentId, RequestKey, TransferId};
+use gongji_wallet::object::{Claim, Envelope, Holder, Incoming, Line, Object, Order, Outgoing, Payment};
+use gongji_wallet::{Request, Work};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, RwLock};
+use std::thread::JoinHandle;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Requests that wait at one partition; a full queue answers `Busy`.
+pub const QUEUE_MAX: usize = 16_384;
+
+/// Committed batches that wait for the projector; beyond that the writer waits for it.
+const PROJECTION_QUEUE_MAX: usize = 1_024;
+
+/// Records replayed at once when a partition starts.
+const REPLAY_MAX: usize = 64;
+
+pub type Reply = Result<Decided, Fault>;
+
+/// The ways into the partitions, for everybody inside the engine.
+pub struct Doors {
+    queues: RwLock<Vec<Option<mpsc::Sender<Inbound>>>>,
+    shared: Vec<Arc<Shared>>,
+    directory: RwLock<Arc<Directory>>,
+    closed: AtomicBool,
+}
+
+impl Doors {
+    fn queue(&self, part: Part) -> Result<mpsc::Sender<Inbound>, Fault> {
+        let queues = self.queues.read().expect("no holder of the queues panics");
+        queues.get(usize::from(part)).and_then(Option::clone).ok_or(Fault::Stopped(part))
+    }
+
+    pub(crate) fn close(&self, part: Part) {
+        self.queues.write().expect("no holder of the queues panics")[usize::from(part)] = None;
+    }
+
+    fn close_all(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.queues.write().expect("no holder of the queues panics").fill(None);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Asks from a plain thread, waiting for a place in the queue.
+    pub(crate) fn ask_waiting(&self, part: Part, request: Request) -> Result<oneshot::Receiver<Reply>, Fault> {
+        let (sender, receiver) = oneshot::channel();
+        self.queue(part)?.blocking_send(Inbound::Ask(request, sender)).map_err(|_| Fault::Stopped(part))?;
+        Ok(receiver)
+    }
+
+    /// Number of the last message from `from` that `part` has applied.
+    pub(crate) fn received(&self, part: Part, from: Part) -> u64 {
+        match self.shared[usize::from(part)].get(&Key::Partition).as_deref() {
+            Some(Object::Partition(partition)) => partition.received_from(from),
+            _ => 0,
+        }
+    }
+
+    pub fn directory(&self) -> Arc<Directory> {
+        self.directory.read().expect("no holder of the directory panics").clone()
+    }
+
+    pub(crate) fn set_directory(&self, directory: Arc<Directory>) {
+        *self.directory.write().expect("no holder of the directory panics") = directory;
+    }
+}
+
+struct PartHandle {
+    shared: Arc<Shared>,
+    progress: watch::Receiver<(u64, u64)>,
+    committed: watch::Receiver<u64>,
+    projector: SyncSender<Item>,
+    readers: Mutex<Vec<Box<dyn Books>>>,
+}
+
+/// An installation at work. Dropping it stops every partition after what it has taken in.
+pub struct Engine {
+    store: Arc<dyn Store>,
+    parts: Part,
+    doors: Arc<Doors>,
+    handles: Vec<PartHandle>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+pub struct Options {
+    /// Partitions for people and institutions; the directory is one more.
+    pub parts: Part,
+    pub disturb: Option<Disturb>,
+}
+
+/// What a partition needs to start, after its journal has been replayed.
+struct Started {
+    part: Part,
+    journal: Box<dyn Journal>,
+    head: Head,
+    loader: RefCell<Box<dyn Books>>,
+    shared: Arc<Shared>,
+    due: BTreeSet<(i64, Key)>,
+    outbox: Vec<Envelope>,
+    projector: SyncSender<Item>,
+    progress: watch::Receiver<(u64, u64)>,
+}
+
+impl Engine {
+    /// Takes over every partition, replays what the books lack, and starts to work.
+    pub fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>, options: Options) -> Result<Engine, Fault> {
+        let parts = options.parts;
+        let mut threads = Vec::new();
+        let mut started = Vec::new();
+        for part in 0..=parts {
+            started.push(replay(&*store, part, parts, &mut threads)?);
+        }
+        let directory = match started[0].shared.get(&Key::Directory).as_deref() {
+            Some(Object::Directory(directory)) => Arc::new(directory.as_ref().clone()),
+            _ => Arc::new(Directory::default()),
+        };
+        let doors = Arc::new(Doors {
+            queues: RwLock::new(vec![None; usize::from(parts) + 1]),
+            shared: started.iter().map(|started| started.shared.clone()).collect(),
+            directory: RwLock::new(directory),
+            closed: AtomicBool::new(false),
+        });
+        check_watermarks(&started, &doors)?;
+        let mut handles = Vec::new();
+        let mut receivers = Vec::new();
+        for part in 0..=parts {
+            let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+            doors.queues.write().expect("no holder of the queues panics")[usize::from(part)] = Some(sender);
+            receivers.push(receiver);
+        }
+        for (started, queue) in started.into_iter().zip(receivers) {
+            let (committed, seen) = watch::channel(started.head.seq);
+            let (courier, fresh) = std::sync::mpsc::channel();
+            let mut waiting: BTreeMap<Part, VecDeque<Envelope>> = BTreeMap::new();
+            for envelope in started.outbox {
+                if envelope.number > doors.received(envelope.to, started.part) {
+                    waiting.entry(envelope.to).or_default().push_back(envelope);
+                }
+            }
+            let carrying =
+                Courier { part: started.part, doors: doors.clone(), waiting, projector: started.projector.clone(), disturb: options.disturb.clone() };
+            handles.push(PartHandle {
+                shared: started.shared.clone(),
+                progress: started.progress,
+                committed: seen,
+                projector: started.projector.clone(),
+                readers: Mutex::default(),
+            });
+            let writer = Writer {
+                part: started.part,
+                parts,
+                store: store.clone(),
+                clock: clock.clone(),
+                shared: started.shared,
+                doors: doors.clone(),
+                journal: started.journal,
+                head: started.head,
+                loader: started.loader,
+                due: started.due,
+                projector: started.projector,
+                courier,
+                committed,
+            };
+            threads.push(spawn(format!("courier-{}", started.part), move || carrying.run(fresh))?);
+            threads.push(spawn(format!("writer-{}", started.part), move || writer.run(queue))?);
+        }
+        Ok(Engine { store, parts, doors, handles, threads: Mutex::new(threads) })
+    }
+
+    pub fn parts(&self) -> Part {
+        self.parts
+    }
+
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The partition that records an institution's orders.
+    pub fn institution_part(&self, institution: InstitutionId) -> Part {
+        institution_part(institution, self.parts)
+    }
+
+    /// Asks a partition; the answer comes after it is durable.
+    pub async fn ask(&self, part: Part, request: Request) -> Reply {
+        let (sender, receiver) = oneshot::channel();
+        self.doors.queue(part)?.try_send(Inbound::Ask(request, sender)).map_err(|error| refused(part, &error))?;
+        // A writer that went away in the middle leaves the outcome to its journal.
+        receiver.await.unwrap_or_else(|_| Err(Fault::Unknown(format!("partition {part} stopped"))))
+    }
+
+    /// Asks many at once; they share a batch as far as its size allows. Waits for a place in the queue.
+    pub async fn ask_all(&self, part: Part, requests: Vec<Request>) -> Vec<Reply> {
+        let count = requests.len();
+        let (sender, receiver) = oneshot::channel();
+        let sent = match self.doors.queue(part) {
+            Ok(queue) => queue.send(Inbound::AskAll(requests, sender)).await.is_ok(),
+            Err(_) => false,
+        };
+        if !sent {
+            return vec![Err(Fault::Stopped(part)); count];
+        }
+        receiver.await.unwrap_or_else(|_| vec![Err(Fault::Unknown(format!("partition {part} stopped"))); count])
+    }
+
+    /// Lets every partition look at its deadlines, and waits until they have.
+    pub async fn nudge(&self) {
+        for part in 0..=self.parts {
+            let (sender, receiver) = oneshot::channel();
+            if let Ok(queue) = self.doors.queue(part)
+                && queue.send(Inbound::Nudge(sender)).await.is_ok()
+            {
+                let _ = receiver.await;
+            }
+        }
+    }
+
+    /// Waits until nothing is due and no message is under way: for tests and for the sandbox after its clock was moved.
+    pub async fn settle(&self) {
+        loop {
+            let before = self.committed();
+            self.nudge().await;
+            while self.messages_under_way() > 0 {
+                tokio::task::yield_now().await;
+                self.nudge().await;
+            }
+            if self.committed() == before {
+                return;
+            }
+        }
+    }
+
+    fn committed(&self) -> Vec<u64> {
+        self.handles.iter().map(|handle| handle.shared.committed()).collect()
+    }
+
+    /// Messages sent and not yet applied.
+    pub fn messages_under_way(&self) -> u64 {
+        let mut count = 0;
+        for from in 0..=self.parts {
+            if let Some(Object::Partition(partition)) = self.handles[usize::from(from)].shared.get(&Key::Partition).as_deref() {
+                count += partition.sent.iter().map(|(to, sent)| sent.saturating_sub(self.doors.received(*to, from))).sum::<u64>();
+            }
+        }
+        count
+    }
+
+    /// Tells when a partition has committed again.
+    pub fn changes(&self, part: Part) -> watch::Receiver<u64> {
+        self.handles[usize::from(part)].committed.clone()
+    }
+
+    /// Waits until the statement lines of everything committed so far can be read.
+    pub async fn lines_written(&self, part: Part) {
+        let handle = &self.handles[usize::from(part)];
+        let target = handle.shared.committed();
+        let mut progress = handle.progress.clone();
+        // A projector that is gone writes no more; what is there is all there will be.
+        let _ = progress.wait_for(|(lines, _)| *lines >= target).await;
+    }
+
+    /// Writes everything behind to the books now.
+    pub async fn flush(&self) {
+        for handle in &self.handles {
+            let (sender, receiver) = oneshot::channel();
+            let projector = handle.projector.clone();
+            let sent = tokio::task::spawn_blocking(move || projector.send(Item::Flush(sender)).is_ok()).await;
+            if matches!(sent, Ok(true)) {
+                let _ = receiver.await;
+            }
+        }
+    }
+
+    pub fn directory(&self) -> Arc<Directory> {
+        self.doors.directory()
+    }
+
+    /// A committed object: from memory, or from the books.
+    pub fn object(&self, part: Part, key: Key) -> Result<Option<Arc<Object>>, Fault> {
+        let Some(handle) = self.handles.get(usize::from(part)) else { return Ok(None) };
+        if let Some(object) = handle.shared.get(&key) {
+            return Ok(Some(object));
+        }
+        if handle.shared.is_surely_new(&key) {
+            return Ok(None);
+        }
+        if let Some(object) = self.read(part, |books| books.load(&key))? {
+            return Ok(Some(Arc::new(object)));
+        }
+        // It may have come into being while the books were read.
+        Ok(handle.shared.get(&key))
+    }
+
+    /// Reads a partition's books. Reads are short; each reader has a connection of its own.
+    pub fn read<T>(&self, part: Part, read: impl FnOnce(&mut dyn Books) -> Result<T, Fault>) -> Result<T, Fault> {
+        let handle = &self.handles[usize::from(part)];
+        let idle = handle.readers.lock().expect("no holder of the readers panics").pop();
+        let mut books = match idle {
+            Some(books) => books,
+            None => self.store.books(part)?,
+        };
+        let result = read(&mut *books);
+        handle.readers.lock().expect("no holder of the readers panics").push(books);
+        result
+    }
+
+    pub fn holder(&self, id: HolderId) -> Result<Option<Holder>, Fault> {
+        Ok(match self.object(id.part(), Key::Holder(id))?.as_deref() {
+            Some(Object::Holder(holder)) => Some(holder.clone()),
+            _ => None,
+        })
+    }
+
+    /// A transfer as its sender sees it.
+    pub fn outgoing(&self, sender: HolderId, id: TransferId) -> Result<Option<Outgoing>, Fault> {
+        Ok(match self.object(sender.part(), Key::Outgoing(id))?.as_deref() {
+            Some(Object::Outgoing(outgoing)) if outgoing.transfer.sender == sender => Some(outgoing.clone()),
+            _ => None,
+        })
+    }
+
+    /// A transfer as its receiver sees it.
+    pub fn incoming(&self, receiver: HolderId, id: TransferId) -> Result<Option<Incoming>, Fault> {
+        Ok(match self.object(receiver.part(), Key::Incoming(id))?.as_deref() {
+            Some(Object::Incoming(incoming)) if incoming.transfer.receiver == receiver => Some(incoming.clone()),
+            _ => None,
+        })
+    }
+
+    pub fn payment(&self, id: PaymentId) -> Result<Option<Payment>, Fault> {
+        Ok(match self.object(id.part(), Key::Payment(id))?.as_deref() {
+            Some(Object::Payment(payment)) => Some(payment.clone()),
+            _ => None,
+        })
+    }
+
+    pub fn order(&self, id: OrderId) -> Result<Option<Order>, Fault> {
+        Ok(match self.object(self.institution_part(id.institution), Key::Order(id))?.as_deref() {
+            Some(Object::Order(order)) => Some(order.clone()),
+            _ => None,
+        })
+    }
+
+    pub fn claim(&self, insured: HolderId, year: u16) -> Result<Option<Claim>, Fault> {
+        Ok(match self.object(insured.part(), Key::Claim(insured, year))?.as_deref() {
+            Some(Object::Claim(claim)) => Some(claim.clone()),
+            _ => None,
+        })
+    }
+
+    pub fn code(&self, part: Part, id: CodeId) -> Result<Option<gongji_wallet::object::Code>, Fault> {
+        Ok(match self.object(part, Key::Code(id))?.as_deref() {
+            Some(Object::Code(code)) => Some(code.clone()),
+            _ => None,
+        })
+    }
+
+    /// Statement lines of a holder, newest first, from `before` (exclusive; `None` for the newest), at most `max` that `wanted` picks.
+    pub async fn lines(&self, holder: HolderId, before: Option<u64>, max: usize, wanted: impl Fn(&Line) -> bool) -> Result<Vec<Line>, Fault> {
+        self.lines_written(holder.part()).await;
+        let Some(person) = self.holder(holder)? else { return Ok(Vec::new()) };
+        let mut number = person.last_line;
+        let mut lines = Vec::new();
+        self.read(holder.part(), |books| {
+            while number != 0 && lines.len() < max {
+                let line = books.line(number)?.ok_or_else(|| Fault::Damaged(format!("statement line {number} is missing")))?;
+                if line.holder != holder {
+                    return Err(Fault::Damaged(format!("statement line {number} belongs to another person")));
+                }
+                number = line.previous;
+                if before.is_none_or(|before| line.number < before) && wanted(&line) {
+                    lines.push(line);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(lines)
+    }
+
+    /// One statement line, if it is this holder's.
+    pub async fn line(&self, holder: HolderId, number: u64) -> Result<Option<Line>, Fault> {
+        self.lines_written(holder.part()).await;
+        let line = self.read(holder.part(), |books| books.line(number))?;
+        Ok(line.filter(|line| line.holder == holder))
+    }
+
+    /// An institution's orders, newest first.
+    pub async fn orders(&self, institution: InstitutionId, max: usize) -> Result<Vec<Order>, Fault> {
+        let part = self.institution_part(institution);
+        self.lines_written(part).await;
+        let mut number = match self.object(part, Key::Till(institution))?.as_deref() {
+            Some(Object::Till(till)) => till.last_line,
+            _ => 0,
+        };
+        let mut orders = Vec::new();
+        while number != 0 && orders.len() < max {
+            let key = self.read(part, |books| books.order_line(number))?;
+            let Some(Key::Order(id)) = key else { return Err(Fault::Damaged(format!("order line {number} is missing"))) };
+            let order = self.order(id)?.ok_or_else(|| Fault::Damaged(format!("order of line {number} is missing")))?;
+            number = order.previous;
+            orders.push(order);
+        }
+        Ok(orders)
+    }
+
+    /// Stops every partition after what it has taken in, and writes the books.
+    pub fn stop(&self) {
+        self.doors.close_all();
+        let threads = std::mem::take(&mut *self.threads.lock().expect("no holder of the threads panics"));
+        // Projectors end when writers, couriers and this handle have let go of them; they are joined last.
+        for thread in threads {
+            if thread.thread().name().is_some_and(|name| !name.starts_with("books")) {
+                let _ = thread.join();
+            } else {
+                self.threads.lock().expect("no holder of the threads panics").push(thread);
+            }
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.stop();
+        self.handles.clear();
+        for thread in std::mem::take(&mut *self.threads.lock().expect("no holder of the threads panics")) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn refused(part: Part, error: &mpsc::error::TrySendError<Inbound>) -> Fault {
+    match error {
+        mpsc::error::TrySendError::Full(_) => Fault::Busy,
+        mpsc::error::TrySendError::Closed(_) => Fault::Stopped(part),
+    }
+}
+
+fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Fault> {
+    Ok(std::thread::Builder::new().name(name).spawn(run)?)
+}
+
+/// Takes a partition over and brings memory and books up to its journal's end.
+fn replay(store: &dyn Store, part: Part, parts: Part, threads: &mut Vec<JoinHandle<()>>) -> Result<Started, Fault> {
+    let (mut journal, head) = store.take_over(part)?;
+    let mut books = store.books(part)?;
+    let projected = books.projected()?;
+    if projected.lines_seq > head.seq || projected.objects_seq > head.seq {
+        return Err(Fault::Damaged(format!("partition {part}: the books are ahead of the journal; delete books.sqlite to rebuild them")));
+    }
+    let loader = RefCell::new(store.books(part)?);
+    // What the tail adds is found in memory before this is asked.
+    let horizon = loader.borrow_mut().last_timed_key()?.unwrap_or(RequestKey([0; 16]));
+    let shared = Arc::new(Shared::new(horizon, head.seq));
+    let mut due: BTreeSet<(i64, Key)> = books.due()?.into_iter().collect();
+    let mut outbox = books.outbox()?;
+    let (progress, seen) = watch::channel((projected.lines_seq, projected.objects_seq));
+    let (sender, items) = sync_channel(PROJECTION_QUEUE_MAX);
+    let pending = Projection { lines_seq: projected.lines_seq, ..Projection::default() };
+    let projector =
+        Projector { part, books, shared: shared.clone(), progress, dirty: Default::default(), delivered: HashMap::new(), pending, seq: projected.objects_seq };
+    threads.push(spawn(format!("books-{part}"), move || projector.run(items))?);
+
+    let memory = WriterMemory::new(&shared);
+    for key in [Key::Partition, Key::Directory] {
+        memory.load(key, &loader)?;
+    }
+    let mut seq = projected.objects_seq;
+    while seq < head.seq {
+        let records = journal.records(seq, REPLAY_MAX)?;
+        if records.is_empty() {
+            return Err(Fault::Damaged(format!("partition {part}: the journal ends at {seq}, not at {}", head.seq)));
+        }
+        for record in records {
+            if record.head.seq != seq + 1 {
+                return Err(Fault::Damaged(format!("partition {part}: record {} follows {seq}", record.head.seq)));
+            }
+            seq = record.head.seq;
+            let memory = WriterMemory::new(&shared);
+            // Redo never looks at the directory: what was decided under it is in the events.
+            let mut work = Work::new(&memory, part, parts, seq, record.head.stamp, Arc::default());
+            for event in record.events()? {
+                while let Err(key) = work.redo(event.clone()) {
+                    memory.load(key, &loader)?;
+                }
+            }
+            let changes = work.into_changes();
+            for (key, object) in &changes.objects {
+                if let Some(at) = object.due() {
+                    due.insert((at, *key));
+                }
+                shared.put(*key, object.clone());
+            }
+            // Lines that the books have already are not written twice.
+            let is_new = seq > projected.lines_seq;
+            let sent = if is_new { envelopes(part, changes.events) } else { Vec::new() };
+            outbox.extend(sent.iter().cloned());
+            let committed = Committed {
+                seq,
+                lines: if is_new { changes.lines } else { Vec::new() },
+                orders: if is_new { changes.orders } else { Vec::new() },
+                outbox: sent,
+                objects: changes.objects,
+            };
+            sender.send(Item::Committed(committed)).map_err(|_| Fault::Stopped(part))?;
+        }
+    }
+    Ok(Started { part, journal, head, loader, shared, due, outbox, projector: sender, progress: seen })
+}
+
+/// A receiver that has seen more than its source has sent means that the source lost history.
+fn check_watermarks(started: &[Started], doors: &Doors) -> Result<(), Fault> {
+    for from in started {
+        let sent = match from.shared.get(&Key::Partition).as_deref() {
+            Some(Object::Partition(partition)) => partition.clone(),
+            _ => Default::default(),
+        };
+        for to in started {
+            let (received, sent) = (doors.received(to.part, from.part), sent.sent_to(to.part));
+            if received > sent {
+                return Err(Fault::Damaged(format!("partition {} has lost history: partition {} saw message {received}, it knows {sent}", from.part, to.part)));
+            }
+        }
+    }
+    Ok(())
+}

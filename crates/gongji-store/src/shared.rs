@@ -1,0 +1,82 @@
+//! The committed state in memory: written by the partition's writer after each commit, read by everybody.
+
+use gongji_wallet::ids::{Key, RequestKey};
+use gongji_wallet::object::Object;
+use gongji_wallet::work::{KeyHasher, KeyMap};
+use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+const SHARDS: usize = 64;
+
+/// Settled objects kept in memory after they have been projected.
+pub const SETTLED_MAX: usize = 200_000;
+
+pub struct Shared {
+    shards: Vec<RwLock<KeyMap<Arc<Object>>>>,
+    /// No timed key above this one has left memory.
+    horizon: RwLock<RequestKey>,
+    /// Projected versions of settled objects, oldest first.
+    settled: Mutex<VecDeque<(Key, Arc<Object>)>>,
+    /// Last committed record.
+    committed: AtomicU64,
+}
+
+impl Shared {
+    pub fn new(horizon: RequestKey, committed: u64) -> Shared {
+        Shared {
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            horizon: RwLock::new(horizon),
+            settled: Mutex::default(),
+            committed: AtomicU64::new(committed),
+        }
+    }
+
+    fn shard(&self, key: &Key) -> &RwLock<KeyMap<Arc<Object>>> {
+        let mut hasher = KeyHasher::default();
+        key.hash(&mut hasher);
+        &self.shards[(hasher.finish() >> 17) as usize % SHARDS]
+    }
+
+    pub fn get(&self, key: &Key) -> Option<Arc<Object>> {
+        self.shard(key).read().expect("no writer of a shard panics").get(key).cloned()
+    }
+
+    /// Whether the key is newer than everything that has left memory: then what memory lacks does not exist.
+    pub fn is_surely_new(&self, key: &Key) -> bool {
+        matches!(key, Key::Answer(key) if key.is_timed() && *key > *self.horizon.read().expect("no holder of the horizon panics"))
+    }
+
+    pub fn put(&self, key: Key, object: Arc<Object>) {
+        self.shard(&key).write().expect("no writer of a shard panics").insert(key, object);
+    }
+
+    pub fn set_committed(&self, seq: u64) {
+        self.committed.store(seq, Ordering::Release);
+    }
+
+    pub fn committed(&self) -> u64 {
+        self.committed.load(Ordering::Acquire)
+    }
+
+    /// What has been projected and is settled may leave memory, oldest first.
+    pub fn settle(&self, objects: &[(Key, Arc<Object>)]) {
+        let mut settled = self.settled.lock().expect("no holder of this queue panics");
+        settled.extend(objects.iter().filter(|(_, object)| object.is_settled()).cloned());
+        while settled.len() > SETTLED_MAX {
+            let (key, projected) = settled.pop_front().expect("a queue over its maximum has a front");
+            if let Key::Answer(answer) = key
+                && answer.is_timed()
+            {
+                let mut horizon = self.horizon.write().expect("no holder of the horizon panics");
+                *horizon = (*horizon).max(answer);
+            }
+            let mut shard = self.shard(&key).write().expect("no writer of a shard panics");
+            // A newer version has not been projected yet: only this one may go.
+            if shard.get(&key).is_some_and(|object| Arc::ptr_eq(object, &projected)) {
+                shard.remove(&key);
+            }
+        }
+    }
+}

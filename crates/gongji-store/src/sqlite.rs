@@ -1,0 +1,270 @@
+//! The embedded store: a folder for each partition with two SQLite files.
+//!
+//! `journal.sqlite` (WAL, `synchronous=FULL`) is the truth; `books.sqlite` (WAL, `synchronous=NORMAL`) is its projection and may be deleted.
+//! They are two files so that writing behind never waits for, or holds up, a commit.
+
+use crate::fault::Fault;
+use crate::store::{ANSWER, Books, Head, Journal, Projected, Projection, Record, Store, decode_key, encode_key};
+use gongji_ledger::{Digest, Part, RecordHead};
+use gongji_wallet::ids::{Key, RequestKey};
+use gongji_wallet::object::{Envelope, Line, Object};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+mod journal_migrations {
+    refinery::embed_migrations!("migrations/journal");
+}
+
+mod books_migrations {
+    refinery::embed_migrations!("migrations/books");
+}
+
+pub struct SqliteStore {
+    folder: PathBuf,
+    parts: Part,
+}
+
+impl SqliteStore {
+    /// Opens an installation in `folder`, or creates one with `parts` partitions for people and institutions.
+    ///
+    /// # Errors
+    /// `PartitionCount` if it was created with another count; the count is part of where every person lives.
+    pub fn open(folder: &Path, parts: Part) -> Result<SqliteStore, Fault> {
+        let store = SqliteStore { folder: folder.to_owned(), parts };
+        let connection = store.open_journal(0)?;
+        let found: Option<Part> = connection.query_row("select parts from ledger_part where part = 0", [], |row| row.get(0)).optional()?;
+        match found {
+            Some(found) if found != parts => Err(Fault::PartitionCount { found, wanted: parts }),
+            _ => Ok(store),
+        }
+    }
+
+    /// The count of partitions that an existing installation was created with.
+    pub fn parts_of(folder: &Path) -> Result<Option<Part>, Fault> {
+        if !folder.join("p00").join("journal.sqlite").exists() {
+            return Ok(None);
+        }
+        let store = SqliteStore { folder: folder.to_owned(), parts: 0 };
+        let connection = store.open_journal(0)?;
+        Ok(connection.query_row("select parts from ledger_part where part = 0", [], |row| row.get(0)).optional()?)
+    }
+
+    fn part_folder(&self, part: Part) -> PathBuf {
+        self.folder.join(format!("p{part:02}"))
+    }
+
+    fn open_journal(&self, part: Part) -> Result<Connection, Fault> {
+        let mut connection = open_file(&self.part_folder(part), "journal.sqlite", "FULL")?;
+        journal_migrations::migrations::runner().run(&mut connection).map_err(|error| Fault::Failed(error.to_string()))?;
+        Ok(connection)
+    }
+}
+
+fn open_file(folder: &Path, name: &str, synchronous: &str) -> Result<Connection, Fault> {
+    std::fs::create_dir_all(folder)?;
+    let connection = Connection::open(folder.join(name))?;
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    connection.pragma_update(None, "mmap_size", 1_i64 << 30)?;
+    connection.pragma_update(None, "cache_size", -65_536_i64)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+impl Store for SqliteStore {
+    fn take_over(&self, part: Part) -> Result<(Box<dyn Journal>, Head), Fault> {
+        let connection = self.open_journal(part)?;
+        connection.execute("insert into ledger_part (part, parts, epoch, seq) values (?1, ?2, 0, 0) on conflict do nothing", params![part, self.parts])?;
+        connection.execute("update ledger_part set epoch = epoch + 1 where part = ?1", [part])?;
+        let (epoch, seq): (u64, u64) =
+            connection.query_row("select epoch, seq from ledger_part where part = ?1", [part], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let last = connection.query_row("select seq, stamp, hash from journal where part = ?1 order by seq desc limit 1", [part], |row| {
+            Ok((row.get::<_, u64>(0)?, row.get(1)?, row.get::<_, Digest>(2)?))
+        });
+        let head = match last.optional()? {
+            None if seq == 0 => Head::empty(epoch),
+            Some((last, stamp, hash)) if last == seq => Head { epoch, seq, stamp, hash },
+            last => {
+                let last = last.map_or(0, |(last, ..)| last);
+                return Err(Fault::Damaged(format!("partition {part}: the fence stands at {seq}, the journal ends at {last}")));
+            }
+        };
+        Ok((Box::new(SqliteJournal { connection, part, epoch }), head))
+    }
+
+    fn books(&self, part: Part) -> Result<Box<dyn Books>, Fault> {
+        let mut connection = open_file(&self.part_folder(part), "books.sqlite", "NORMAL")?;
+        books_migrations::migrations::runner().run(&mut connection).map_err(|error| Fault::Failed(error.to_string()))?;
+        Ok(Box::new(SqliteBooks { connection, part }))
+    }
+
+    fn journal(&self, part: Part) -> Result<Box<dyn Journal>, Fault> {
+        // Epoch 0 is never current, so this one cannot commit.
+        Ok(Box::new(SqliteJournal { connection: self.open_journal(part)?, part, epoch: 0 }))
+    }
+}
+
+struct SqliteJournal {
+    connection: Connection,
+    part: Part,
+    epoch: u64,
+}
+
+impl Journal for SqliteJournal {
+    fn commit(&mut self, record: &Record) -> Result<(), Fault> {
+        let head = &record.head;
+        let transaction = self.connection.transaction()?;
+        let moved = transaction.prepare_cached("update ledger_part set seq = ?1 where part = ?2 and epoch = ?3 and seq = ?4")?.execute(params![
+            head.seq,
+            self.part,
+            self.epoch,
+            head.seq - 1
+        ])?;
+        if moved != 1 {
+            return Err(Fault::Fenced(self.part));
+        }
+        transaction.prepare_cached("insert into journal (part, seq, stamp, directory, hash, payload) values (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(params![
+            self.part,
+            head.seq,
+            head.stamp,
+            head.directory,
+            record.hash,
+            record.payload
+        ])?;
+        // Up to here a failure rolls back. From here on only the journal itself knows.
+        transaction.commit().map_err(|error| Fault::Unknown(error.to_string()))
+    }
+
+    fn records(&mut self, after: u64, max: usize) -> Result<Vec<Record>, Fault> {
+        let part = self.part;
+        let mut statement =
+            self.connection.prepare_cached("select seq, stamp, directory, hash, payload from journal where part = ?1 and seq > ?2 order by seq limit ?3")?;
+        let rows = statement.query_map(params![part, after, max], |row| {
+            let head = RecordHead { part, seq: row.get(0)?, stamp: row.get(1)?, directory: row.get(2)? };
+            Ok(Record { head, hash: row.get(3)?, payload: row.get(4)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+struct SqliteBooks {
+    connection: Connection,
+    part: Part,
+}
+
+impl Books for SqliteBooks {
+    fn projected(&mut self) -> Result<Projected, Fault> {
+        let found = self.connection.query_row("select lines_seq, objects_seq from projected where part = ?1", [self.part], |row| {
+            Ok(Projected { lines_seq: row.get(0)?, objects_seq: row.get(1)? })
+        });
+        Ok(found.optional()?.unwrap_or_default())
+    }
+
+    fn project(&mut self, projection: &Projection) -> Result<(), Fault> {
+        let part = self.part;
+        let transaction = self.connection.transaction()?;
+        {
+            let mut put = transaction.prepare_cached("insert into line (part, number, holder, at, amount, body) values (?1, ?2, ?3, ?4, ?5, ?6)")?;
+            for line in &projection.lines {
+                let body = postcard::to_stdvec(line)?;
+                put.execute(params![part, line.number, line.holder.0, line.at, line.amount.0, body])?;
+            }
+            let mut put = transaction.prepare_cached("insert into order_line (part, number, key) values (?1, ?2, ?3)")?;
+            for (number, key) in &projection.orders {
+                put.execute(params![part, number, encode_key(key)])?;
+            }
+            let mut put = transaction.prepare_cached("insert into outbox (part, destination, number, body) values (?1, ?2, ?3, ?4)")?;
+            for envelope in &projection.outbox {
+                put.execute(params![part, envelope.to, envelope.number, postcard::to_stdvec(&envelope.message)?])?;
+            }
+            let mut drop = transaction.prepare_cached("delete from outbox where part = ?1 and destination = ?2 and number <= ?3")?;
+            for (destination, number) in &projection.delivered {
+                drop.execute(params![part, destination, number])?;
+            }
+            if let Some((_, objects)) = &projection.objects {
+                let mut put = transaction.prepare_cached(
+                    "insert into object (part, key, due, body) values (?1, ?2, ?3, ?4)
+                     on conflict (part, key) do update set due = excluded.due, body = excluded.body",
+                )?;
+                for (key, object) in objects {
+                    put.execute(params![part, encode_key(key), object.due(), postcard::to_stdvec(&**object)?])?;
+                }
+            }
+            let objects_seq = projection.objects.as_ref().map(|(seq, _)| *seq);
+            transaction
+                .prepare_cached(
+                    "insert into projected (part, lines_seq, objects_seq) values (?1, ?2, coalesce(?3, 0))
+                     on conflict (part) do update set lines_seq = excluded.lines_seq, objects_seq = coalesce(?3, objects_seq)",
+                )?
+                .execute(params![part, projection.lines_seq, objects_seq])?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    fn load(&mut self, key: &Key) -> Result<Option<Object>, Fault> {
+        let mut statement = self.connection.prepare_cached("select body from object where part = ?1 and key = ?2")?;
+        let body: Option<Vec<u8>> = statement.query_row(params![self.part, encode_key(key)], |row| row.get(0)).optional()?;
+        body.map(|body| Ok(postcard::from_bytes(&body)?)).transpose()
+    }
+
+    fn due(&mut self) -> Result<Vec<(i64, Key)>, Fault> {
+        let mut statement = self.connection.prepare_cached("select due, key from object where part = ?1 and due is not null order by due")?;
+        let rows = statement.query_map([self.part], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+        rows.map(|row| row.map_err(Fault::from).and_then(|(due, key)| Ok((due, decode_key(&key)?)))).collect()
+    }
+
+    fn line(&mut self, number: u64) -> Result<Option<Line>, Fault> {
+        let mut statement = self.connection.prepare_cached("select body from line where part = ?1 and number = ?2")?;
+        let body: Option<Vec<u8>> = statement.query_row(params![self.part, number], |row| row.get(0)).optional()?;
+        body.map(|body| Ok(postcard::from_bytes(&body)?)).transpose()
+    }
+
+    fn order_line(&mut self, number: u64) -> Result<Option<Key>, Fault> {
+        let mut statement = self.connection.prepare_cached("select key from order_line where part = ?1 and number = ?2")?;
+        let key: Option<Vec<u8>> = statement.query_row(params![self.part, number], |row| row.get(0)).optional()?;
+        key.map(|key| decode_key(&key)).transpose()
+    }
+
+    fn outbox(&mut self) -> Result<Vec<Envelope>, Fault> {
+        let from = self.part;
+        let mut statement = self.connection.prepare_cached("select destination, number, body from outbox where part = ?1 order by destination, number")?;
+        let rows = statement.query_map([from], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?)))?;
+        rows.map(|row| {
+            let (to, number, body) = row?;
+            Ok(Envelope { from, to, number, message: postcard::from_bytes(&body)? })
+        })
+        .collect()
+    }
+
+    fn last_timed_key(&mut self) -> Result<Option<RequestKey>, Fault> {
+        let mut statement = self.connection.prepare_cached("select max(key) from object where part = ?1 and key >= ?2 and key < ?3")?;
+        let key: Option<Vec<u8>> = statement.query_row(params![self.part, [ANSWER, 0], [ANSWER, 0x80]], |row| row.get(0))?;
+        match key.map(|key| decode_key(&key)).transpose()? {
+            Some(Key::Answer(key)) => Ok(Some(key)),
+            _ => Ok(None),
+        }
+    }
+
+    fn each_object(&mut self, visit: &mut dyn FnMut(Key, Object) -> Result<(), Fault>) -> Result<(), Fault> {
+        let mut statement = self.connection.prepare("select key, body from object where part = ?1 order by key")?;
+        let mut rows = statement.query([self.part])?;
+        while let Some(row) = rows.next()? {
+            let (key, body) = (row.get_ref(0)?, row.get_ref(1)?);
+            let damaged = |_| Fault::Damaged("an object that is not a blob".to_owned());
+            visit(decode_key(key.as_blob().map_err(damaged)?)?, postcard::from_bytes(body.as_blob().map_err(damaged)?)?)?;
+        }
+        Ok(())
+    }
+
+    fn each_line(&mut self, visit: &mut dyn FnMut(Line) -> Result<(), Fault>) -> Result<(), Fault> {
+        let mut statement = self.connection.prepare("select body from line where part = ?1 order by number")?;
+        let mut rows = statement.query([self.part])?;
+        while let Some(row) = rows.next()? {
+            let body = row.get_ref(0)?;
+            visit(postcard::from_bytes(body.as_blob().map_err(|_| Fault::Damaged("a line that is not a blob".to_owned()))?)?)?;
+        }
+        Ok(())
+    }
+}
