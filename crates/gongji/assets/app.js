@@ -125,7 +125,7 @@ function addUp(box) {
   const hint = box.querySelector("[data-sum]");
   const words = hint.textContent;
   const fen = (name) => {
-    const typed = box.querySelector(`[name="${name}"]`).value.replace(/[,,¥\s]/g, "");
+    const typed = box.querySelector(`[name="${name}"]`).value.replace(/[,\uff0c\u00a5\uffe5\s]/g, "");
     if (typed === "") return 0;
     const parts = /^(\d{1,9})(?:\.(\d{1,2}))?$/.exec(typed);
     return parts ? Number(parts[1]) * 100 + Number((parts[2] ?? "0").padEnd(2, "0")) : NaN;
