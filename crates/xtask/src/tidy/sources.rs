@@ -10,7 +10,7 @@ const FILE_LINES_MAX: usize = 900;
 const READ_BY_PEOPLE: &[&str] = &[".rs", ".html", ".css", ".js", ".mjs", ".ts", ".sql", ".md", ".toml", ".sh"];
 
 /// Names under which anything could be put, and so nothing is found.
-const EMPTY_NAMES: &[&str] = &["utils", "util", "helpers", "helper", "common", "types", "core", "misc", "shared", "stuff"];
+const EMPTY_NAMES: &[&str] = &["utils", "util", "helpers", "helper", "common", "types", "core", "misc"];
 
 /// Where money is counted. `gongji-files` draws and formats, and the program measures; neither counts.
 const MONEY_CRATES: &[&str] = &["crates/gongji-ledger/", "crates/gongji-wallet/", "crates/gongji-audit/"];
