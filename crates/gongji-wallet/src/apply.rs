@@ -195,7 +195,7 @@ impl Work<'_> {
             Fact::TransferSubmitted(transfer) => {
                 let day = crate::day::day_of(stamp);
                 let sender = self.holder_mut(transfer.sender);
-                sender.outgoing = Some(transfer.id);
+                sender.outgoing.push(transfer.id);
                 let used = sender.day.on(day);
                 sender.day = DayCount { day, count: used.count + 1, total: used.total + transfer.amount() };
                 let outgoing = Outgoing { transfer: transfer.clone(), state: TransferState::Submitted, decided_at: None, reason: None };
@@ -224,7 +224,7 @@ impl Work<'_> {
                 if state.is_final() {
                     outgoing.decided_at = Some(stamp);
                     let sender = self.holder_mut(*sender);
-                    sender.outgoing = None;
+                    sender.outgoing.retain(|pending| pending != id);
                     if !counts && sender.day.day == sent_on {
                         sender.day.count -= 1;
                         sender.day.total -= amount;

@@ -46,14 +46,14 @@ pub fn transfer_binding(receiver: HolderId, amount: Fen, from_wallet: bool) -> [
     binding("transfer", &[&receiver.0.to_be_bytes(), &amount.0.to_be_bytes(), &[u8::from(from_wallet)]])
 }
 
-/// Binding of a premium: insured person, area and year.
-pub fn premium_binding(insured: HolderId, area: AreaCode, year: u16) -> [u8; 16] {
-    binding("premium", &[&insured.0.to_be_bytes(), &area.to_be_bytes(), &year.to_be_bytes()])
+/// Binding of a premium: whose wallet pays, insured person, area and year.
+pub fn premium_binding(payer: HolderId, insured: HolderId, area: AreaCode, year: u16) -> [u8; 16] {
+    binding("premium", &[&payer.0.to_be_bytes(), &insured.0.to_be_bytes(), &area.to_be_bytes(), &year.to_be_bytes()])
 }
 
-/// Binding of a new place of use.
-pub fn place_binding(place: AreaCode) -> [u8; 16] {
-    binding("place", &[&place.to_be_bytes()])
+/// Binding of a new place of use of somebody's wallet.
+pub fn place_binding(holder: HolderId, place: AreaCode) -> [u8; 16] {
+    binding("place", &[&holder.0.to_be_bytes(), &place.to_be_bytes()])
 }
 
 /// Binding of a payment without a phone: the institution's order and the own share.

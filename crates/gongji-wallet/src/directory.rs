@@ -149,7 +149,9 @@ impl Directory {
     pub fn apply(&mut self, change: &DirectoryChange) {
         match change {
             DirectoryChange::Region(region) => {
-                self.regions.insert(region.code, Arc::new(region.clone()));
+                let mut region = region.clone();
+                region.openings.sort_unstable();
+                self.regions.insert(region.code, Arc::new(region));
             }
             DirectoryChange::Opening { area, from, open } => {
                 if let Some(region) = self.regions.get_mut(area) {

@@ -81,8 +81,8 @@ pub struct Holder {
     /// Relatives who may open, accept, pay and look on this person's behalf.
     pub agents: Vec<HolderId>,
     pub day: DayCount,
-    /// The one transfer of mine that is not decided yet.
-    pub outgoing: Option<TransferId>,
+    /// Transfers of mine that are not decided yet; one, unless a rule allows more.
+    pub outgoing: Vec<TransferId>,
     /// Transfers to me that wait.
     pub incoming: Vec<TransferId>,
     pub open_payments: Vec<PaymentId>,
@@ -109,7 +109,7 @@ impl Holder {
             relations: Vec::new(),
             agents: Vec::new(),
             day: DayCount::default(),
-            outgoing: None,
+            outgoing: Vec::new(),
             incoming: Vec::new(),
             open_payments: Vec::new(),
             held: Fen::ZERO,

@@ -17,7 +17,7 @@ use crate::directory::{Directory, Readiness};
 use crate::event::{Fact, HoldRequest, Message, Outcome, Payer};
 use crate::ids::{CodeId, Key, OrderId, PaymentId};
 use crate::object::*;
-use crate::person::sweep;
+use crate::person::sweep_refunded;
 use crate::reason::Reason;
 use crate::transfer::purse_account;
 use crate::work::{Stop, Work};
@@ -164,7 +164,7 @@ fn try_hold(work: &mut Work, request: &HoldRequest) -> Result<OrderState, Stop> 
     };
     let person = work.known_holder(holder)?;
     let (mut reasons, place) = payer_reasons(&person);
-    if reasons.is_empty() && place != request.area {
+    if person.wallet.is_some() && place != request.area {
         reasons.push(Reason::WrongPlace { place });
     }
     let rules = work.directory.rules(place, day_of(stamp));
@@ -330,7 +330,7 @@ pub(crate) fn release(work: &mut Work, payment: &Payment, state: PaymentState) -
     let lots = payment.lots_of(&payment.next_captured(payment.remaining()));
     let moves = by_purse(&lots).into_iter().map(|(purse, lots)| Move::new(Account::Held { holder }, purse_account(holder, purse), lots)).collect();
     work.emit(Fact::PaymentReleased { payment: payment.id, holder, state }, moves)?;
-    sweep(work, holder, &wallet_lots(&lots))
+    sweep_refunded(work, holder, &wallet_lots(&lots))
 }
 
 fn wallet_lots(lots: &[(Purse, Lot)]) -> Vec<Lot> {
@@ -379,7 +379,7 @@ fn give_back(work: &mut Work, payment: &Payment, order: OrderId, amount: Fen, st
     let from = Account::Payable { institution: order.institution };
     let moves = by_purse(&lots).into_iter().map(|(purse, lots)| Move::new(from, purse_account(holder, purse), lots)).collect();
     work.emit(Fact::PaymentRefunded { payment: payment.id, holder, amount, state }, moves)?;
-    sweep(work, holder, &wallet_lots(&lots))
+    sweep_refunded(work, holder, &wallet_lots(&lots))
 }
 
 /// Undoes an order whatever became of it; decided first where the order is recorded, so that it also works before the payment arrives.

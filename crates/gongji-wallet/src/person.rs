@@ -14,6 +14,7 @@ use crate::event::{Fact, Message};
 use crate::ids::Key;
 use crate::object::*;
 use crate::reason::Reason;
+use crate::rules::Setting;
 use crate::transfer::{purse_account, send_back, use_proof};
 use crate::work::{Stop, Work};
 use gongji_ledger::{Account, AreaCode, Fen, GrantKind, HolderId, Lot, Move, Part};
@@ -65,7 +66,7 @@ pub(crate) fn register_death(work: &mut Work, holder: HolderId) -> Result<(), St
 fn untie(work: &mut Work, holder: HolderId, why: EndReason) -> Result<(), Stop> {
     let person = work.known_holder(holder)?;
     let others: Vec<HolderId> = person.relations.iter().filter(|relation| relation.ended.is_none()).map(|relation| relation.other).collect();
-    let (outgoing, incoming) = (person.outgoing, person.incoming.clone());
+    let (outgoing, incoming) = (person.outgoing.clone(), person.incoming.clone());
     drop(person);
     for other in others {
         end_both_sides(work, holder, other, why)?;
@@ -75,17 +76,19 @@ fn untie(work: &mut Work, holder: HolderId, why: EndReason) -> Result<(), Stop> 
             send_back(work, &waiting.transfer, None, TransferState::Returned)?;
         }
     }
-    if let Some(id) = outgoing
-        && let Some(outgoing) = work.outgoing(id)?
-    {
-        let receiver = outgoing.transfer.receiver;
-        work.send(receiver.part(), Message::TransferRecalled { id, receiver, sender: holder })?;
+    for id in outgoing {
+        if let Some(outgoing) = work.outgoing(id)? {
+            let receiver = outgoing.transfer.receiver;
+            work.send(receiver.part(), Message::TransferRecalled { id, receiver, sender: holder })?;
+        }
     }
     Ok(())
 }
 
 pub(crate) fn contribute(work: &mut Work, holder: HolderId, area: AreaCode, amount: Fen, month: u32) -> Result<(), Stop> {
-    let accounts = work.known_holder(holder)?.accounts.len();
+    let person = work.known_holder(holder)?;
+    let has_room = person.account(area).is_some() || person.accounts.len() < ACCOUNTS_MAX;
+    drop(person);
     if !amount.is_positive() {
         return Err(Reason::AmountTooSmall { min: Fen(1) }.into());
     }
@@ -95,8 +98,8 @@ pub(crate) fn contribute(work: &mut Work, holder: HolderId, area: AreaCode, amou
     if !work.directory.regions.contains_key(&area) {
         return Err(Reason::DirectoryUnknown.into());
     }
-    if accounts >= ACCOUNTS_MAX {
-        return Err(Reason::TooManySteps.into());
+    if !has_room {
+        return Err(Reason::TooMany { max: ACCOUNTS_MAX as u16 }.into());
     }
     let lot = own_lot(holder, area, GrantKind::Own, work.stamp, amount);
     let posting = Move::new(Account::Fund { area }, Account::Personal { holder, area }, vec![lot]);
@@ -175,7 +178,7 @@ pub(crate) fn set_agent(work: &mut Work, holder: HolderId, agent: HolderId, allo
         return Ok(());
     }
     if allowed && count >= AGENTS_MAX {
-        return Err(Reason::TooManySteps.into());
+        return Err(Reason::TooMany { max: AGENTS_MAX as u16 }.into());
     }
     work.emit(Fact::AgentSet { holder, agent, allowed }, Vec::new())
 }
@@ -214,7 +217,7 @@ pub fn place_reasons(person: &Holder, directory: &crate::directory::Directory, p
             reasons.push(Reason::PlaceCooldown { until });
         }
     }
-    if person.outgoing.is_some() || !person.incoming.is_empty() || !person.open_payments.is_empty() {
+    if !person.outgoing.is_empty() || !person.incoming.is_empty() || !person.open_payments.is_empty() {
         reasons.push(Reason::SomethingPending);
     }
     reasons
@@ -222,7 +225,7 @@ pub fn place_reasons(person: &Holder, directory: &crate::directory::Directory, p
 
 pub(crate) fn change_place(work: &mut Work, holder: HolderId, by: HolderId, place: AreaCode, proof: Option<&Proof>) -> Result<(), Stop> {
     let mut reasons = Vec::new();
-    let proof = use_proof(work, holder, by, proof, place_binding(place), &mut reasons)?;
+    let proof = use_proof(work, holder, by, proof, place_binding(holder, place), &mut reasons)?;
     let person = work.known_holder(holder)?;
     if !person.may_act(by) {
         return Err(Reason::NotYours.into());
@@ -288,10 +291,21 @@ fn send_to_contributor(work: &mut Work, holder: HolderId, contributor: HolderId,
     work.send(contributor.part(), Message::LotsReturned { contributor, holder, lots })
 }
 
-/// After lots came back into a wallet: what may not stay there goes on to its contributor. Returns are never refused.
-pub(crate) fn sweep(work: &mut Work, holder: HolderId, lots: &[Lot]) -> Result<(), Stop> {
+/// After a transfer came back into the wallet it was sent from: one that is frozen, or whose holder is dead, passes it on to its contributors.
+pub(crate) fn sweep_returned(work: &mut Work, holder: HolderId, lots: &[Lot]) -> Result<(), Stop> {
     let person = work.known_holder(holder)?;
     let is_shut = person.died || person.freeze.is_some();
+    drop(person);
+    sweep(work, holder, lots, is_shut)
+}
+
+/// After a refund or a released hold: quota whose relation has ended goes on to its contributor, all else stays, frozen or not.
+pub(crate) fn sweep_refunded(work: &mut Work, holder: HolderId, lots: &[Lot]) -> Result<(), Stop> {
+    sweep(work, holder, lots, false)
+}
+
+fn sweep(work: &mut Work, holder: HolderId, lots: &[Lot], is_shut: bool) -> Result<(), Stop> {
+    let person = work.known_holder(holder)?;
     let may_not_stay = |lot: &&Lot| is_shut || (lot.origin.kind == GrantKind::Quota && !person.has_confirmed(lot.origin.contributor));
     let leaving: Vec<Lot> = lots.iter().filter(may_not_stay).copied().collect();
     drop(person);
@@ -331,10 +345,23 @@ pub(crate) fn change_directory(work: &mut Work, changes: &[DirectoryChange]) -> 
         if lacks_region {
             return Err(Reason::DirectoryUnknown.into());
         }
-        if let (DirectoryChange::Rules(change), Some(Object::Directory(directory))) = (change, directory.as_deref())
-            && directory.rule_changes.iter().any(|known| known.version == change.version && known != change)
-        {
-            return Err(Reason::VersionTaken.into());
+        let is_lawful = match change {
+            DirectoryChange::Rules(change) => change.settings.iter().all(Setting::is_lawful),
+            DirectoryChange::Premium(premium) => premium.amount.is_positive() && premium.opens <= premium.closes,
+            _ => true,
+        };
+        if !is_lawful {
+            return Err(Reason::SettingRefused.into());
+        }
+        if let DirectoryChange::Rules(change) = change {
+            let known = directory.as_deref().into_iter().flat_map(|object| match object {
+                Object::Directory(directory) => directory.rule_changes.as_slice(),
+                _ => &[],
+            });
+            // Version 1 is the default and cannot be given again.
+            if change.version < 2 || known.into_iter().any(|known| known.version == change.version && known != change) {
+                return Err(Reason::VersionTaken.into());
+            }
         }
         drop(directory);
         work.emit(Fact::DirectoryChanged(change.clone()), Vec::new())?;

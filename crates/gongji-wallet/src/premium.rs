@@ -51,7 +51,7 @@ pub(crate) fn pay(work: &mut Work, command: &Command) -> Result<Reply, Stop> {
     let Command::PayPremium { payment, payer, by, insured, area, year, proof } = command else { unreachable!("asked to pay a premium") };
     let (holder, insured) = (*payer, *insured);
     let mut reasons = Vec::new();
-    let proof = use_proof(work, holder, *by, proof.as_ref(), premium_binding(insured, *area, *year), &mut reasons)?;
+    let proof = use_proof(work, holder, *by, proof.as_ref(), premium_binding(holder, insured, *area, *year), &mut reasons)?;
     let person = work.known_holder(holder)?;
     if !person.may_act(*by) {
         return Err(Reason::NotYours.into());

@@ -1,5 +1,6 @@
 //! Why something is refused: a stable code, one plain sentence, what to do next and when it works again.
 
+use crate::day::{MINUTE_MS, date_of, day_of, ms_of_day};
 use crate::object::{PaymentState, TransferState};
 use gongji_ledger::{AreaCode, Fen};
 use serde::{Deserialize, Serialize};
@@ -116,6 +117,11 @@ pub enum Reason {
     SameOperator,
     DirectoryUnknown,
     VersionTaken,
+    /// A setting or premium that no decision could be made under.
+    SettingRefused,
+    TooMany {
+        max: u16,
+    },
 }
 
 /// What a reason says to people.
@@ -136,6 +142,18 @@ pub struct Limit {
     pub max: i64,
     pub used: i64,
     pub resets_at: i64,
+}
+
+/// `6:00`, in China.
+fn clock_words(at: i64) -> String {
+    let minutes = ms_of_day(at) / MINUTE_MS;
+    format!("{}:{:02}", minutes / 60, minutes % 60)
+}
+
+/// `2026年4月1日 10:00`, in China.
+fn date_words(at: i64) -> String {
+    let (year, month, day) = date_of(day_of(at));
+    format!("{year}年{month}月{day}日 {}", clock_words(at))
 }
 
 impl Reason {
@@ -226,7 +244,9 @@ impl Reason {
                 "A quota may not be passed on",
                 "改小金额,或从个人账户转。",
             ),
-            Reason::ClosedHours { .. } => later(say("CLOSED_HOURS", "晚上 22:00 到早上 6:00 不能转账。", "Closed hours", "早上 6:00 以后再转;接收不受影响。")),
+            Reason::ClosedHours { opens_at } => {
+                later(say("CLOSED_HOURS", "现在是暂停转账的时段。", "Closed hours", &format!("{} 以后再转;接收不受影响。", clock_words(*opens_at))))
+            }
             Reason::DailyCount { max, .. } => {
                 later(say("DAILY_COUNT", &format!("今天已经转了 {max} 次,用完了。"), "Daily number of transfers used up", "明天再转。"))
             }
@@ -264,7 +284,7 @@ impl Reason {
                 "The transfer has reached a final state",
                 "看最新结果就好。",
             ),
-            Reason::TransferOverdue => say("TRANSFER_OVERDUE", "过了早上 6:00 的期限,钱正在退回。", "Past its deadline", "请对方再转一次。"),
+            Reason::TransferOverdue => say("TRANSFER_OVERDUE", "过了接收期限,钱正在退回。", "Past its deadline", "请对方再转一次。"),
             Reason::CodeUnknown => say("CODE_UNKNOWN", "这个付款码不对。", "Unknown payment code", "请付款人刷新后重新出示。"),
             Reason::CodeExpired => say("CODE_EXPIRED", "付款码过期了。", "Payment code expired", "请付款人刷新后重新出示。"),
             Reason::CodeUsed => say("CODE_USED", "这个付款码已经用过了。", "Payment code already used", "请付款人刷新后重新出示。"),
@@ -312,13 +332,22 @@ impl Reason {
             Reason::PlaceChangeNotOffered => {
                 say("PLACE_CHANGE_NOT_OFFERED", "原来的地区或新地区还没有开通使用地变更。", "Change of place not offered by both regions", "看当地医保局通知。")
             }
-            Reason::PlaceCooldown { .. } => later(say("PLACE_COOLDOWN", "30 天里只能变更一次使用地。", "One change in 30 days", "到时间再变更。")),
+            Reason::PlaceCooldown { until } => later(say(
+                "PLACE_COOLDOWN",
+                "使用地刚变更过,还不能再变。",
+                "Place of use was changed recently",
+                &format!("{}以后可以再变更。", date_words(*until)),
+            )),
             Reason::SomethingPending => later(say("SOMETHING_PENDING", "还有没办完的转账或付款。", "Something is still pending", "等它办完再来。")),
             Reason::RelationEnded => say("RELATION_ENDED", "这个关系已经结束了。", "The relation has already ended", "不用再办。"),
             Reason::AlreadyFrozen => say("ALREADY_FROZEN", "已经是冻结状态。", "Already frozen", "不用再办。"),
             Reason::NotFrozen => say("NOT_FROZEN", "没有被冻结。", "Not frozen", "不用再办。"),
             Reason::SameOperator => say("SAME_OPERATOR", "经办和复核要由两个人来做。", "Maker and checker must differ", "请另一位同事复核。"),
             Reason::DirectoryUnknown => say("DIRECTORY_UNKNOWN", "没有这个地区。", "Unknown region", "先导入地区。"),
+            Reason::SettingRefused => {
+                say("SETTING_REFUSED", "这个设置不合理,没有保存。", "Setting out of range", "金额要大于零,时间要在一天以内,起止日期先后要对。")
+            }
+            Reason::TooMany { max } => say("TOO_MANY", &format!("已经到上限了,最多 {max} 个。"), "Maximum reached", "先去掉一个再来。"),
             Reason::VersionTaken => say("VERSION_TAKEN", "这个规则版本号已经用过了。", "Rule version already used", "换一个新版本号。"),
         }
     }

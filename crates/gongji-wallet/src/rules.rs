@@ -81,6 +81,26 @@ pub enum Setting {
     HoldMs(i64),
 }
 
+const DAY_MINUTES: u16 = 24 * 60;
+const YEAR_MS: i64 = 366 * 24 * 3_600_000;
+
+impl Setting {
+    /// Whether a decision can be made under it: amounts above zero, times within a day, lives of a second to a year.
+    pub fn is_lawful(&self) -> bool {
+        match self {
+            Setting::TransferMin(amount) | Setting::TransferMax(amount) | Setting::DailyTotalMax(Some(amount)) => amount.is_positive(),
+            Setting::ClosedHours { from, to } => *from < DAY_MINUTES && *to < DAY_MINUTES,
+            Setting::ReturnAt(minute) => *minute < DAY_MINUTES,
+            // Money that is granted is no longer the contributor's own account.
+            Setting::Kind(kind) => *kind != GrantKind::Own,
+            Setting::CodeMs(life) | Setting::HoldMs(life) => (1_000..=YEAR_MS).contains(life),
+            Setting::DailyCountMax(_) | Setting::DailyTotalMax(None) | Setting::OneAtATime(_) | Setting::ReturnedCounts(_) | Setting::PlaceCooldownDays(_) => {
+                true
+            }
+        }
+    }
+}
+
 /// Where a change of rules holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

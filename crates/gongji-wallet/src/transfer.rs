@@ -17,7 +17,7 @@ use crate::directory::Directory;
 use crate::event::{Fact, Message};
 use crate::ids::{Key, TransferId};
 use crate::object::*;
-use crate::person::sweep;
+use crate::person::sweep_returned;
 use crate::reason::Reason;
 use crate::relation::RelationCode;
 use crate::rules::Rules;
@@ -54,6 +54,8 @@ pub fn sender_view(sender: &Holder, directory: &Directory, receiver: HolderId, r
     let area = sender.enrolment.map_or(0, |enrolment| enrolment.area);
     let rules = directory.rules(area, day);
     let own_kind = rules.kind;
+    // Whoever has no personal account is told that, not that it is empty.
+    let lacks_account = sender.enrolment.is_none_or(|enrolment| enrolment.insurance != EMPLOYEE || enrolment.pooled_only);
     match sender.enrolment {
         None => reasons.push(Reason::NotInsured),
         Some(enrolment) if enrolment.status != EnrolmentStatus::Normal => reasons.push(Reason::InsuranceNotNormal),
@@ -79,6 +81,9 @@ pub fn sender_view(sender: &Holder, directory: &Directory, receiver: HolderId, r
     if receiver == sender.id {
         reasons.push(Reason::ToSelf);
     }
+    if sender.relation(receiver).is_none() && sender.relations.len() >= RELATIONS_MAX {
+        reasons.push(Reason::TooMany { max: RELATIONS_MAX as u16 });
+    }
     if amount < rules.transfer_min {
         reasons.push(Reason::AmountTooSmall { min: rules.transfer_min });
     }
@@ -100,7 +105,7 @@ pub fn sender_view(sender: &Holder, directory: &Directory, receiver: HolderId, r
         (_, false) => {
             let balance = sender.account(area).map_or(Fen::ZERO, |account| account.balance);
             let lots = (balance >= amount).then(|| vec![own_lot(sender.id, area, own_kind, stamp, amount)]);
-            if lots.is_none() {
+            if lots.is_none() && !lacks_account {
                 reasons.push(Reason::InsufficientFunds { available: balance });
             }
             (Purse::Personal { area }, lots)
@@ -112,7 +117,7 @@ pub fn sender_view(sender: &Holder, directory: &Directory, receiver: HolderId, r
         reasons.push(Reason::ClosedHours { opens_at });
     }
     let used = sender.day.on(day);
-    let resets_at = instant(day + 1, 0).max(instant(day + 1, rules.closed_to));
+    let resets_at = instant(day + 1, if rules.is_closed_at(0) { rules.closed_to } else { 0 });
     if used.count >= rules.daily_count_max {
         reasons.push(Reason::DailyCount { max: rules.daily_count_max, used: used.count, resets_at });
     }
@@ -121,7 +126,7 @@ pub fn sender_view(sender: &Holder, directory: &Directory, receiver: HolderId, r
     {
         reasons.push(Reason::DailyTotal { max, used: used.total, resets_at });
     }
-    if rules.one_at_a_time && sender.outgoing.is_some() {
+    if rules.one_at_a_time && !sender.outgoing.is_empty() {
         reasons.push(Reason::TransferPending);
     }
     let deadline = instant(day + 1, rules.return_at);
@@ -148,7 +153,7 @@ pub fn receiver_reasons(receiver: Option<&Holder>, directory: &Directory, lots: 
         reasons.push(Reason::ReceiverFrozen);
     }
     let lots_after = receiver.wallet.as_ref().map_or(0, |wallet| wallet.lots.len_after(lots));
-    if lots_after > LOTS_MAX || receiver.incoming.len() >= INCOMING_MAX || receiver.relations.len() >= RELATIONS_MAX {
+    if lots_after > LOTS_MAX || receiver.incoming.len() >= INCOMING_MAX {
         reasons.push(Reason::ReceiverFull);
     }
     reasons
@@ -221,7 +226,11 @@ pub(crate) fn request(work: &mut Work, request: &RequestTransfer) -> Result<Repl
 pub(crate) fn arrive(work: &mut Work, from: Part, transfer: Transfer) -> Result<(), Stop> {
     let receiver = work.holder(transfer.receiver)?;
     let confirmed = receiver.as_ref().is_some_and(|receiver| receiver.has_confirmed(transfer.sender));
-    let reasons = told_to_sender(receiver_reasons(receiver.as_deref(), &work.directory, &transfer.lots, work.stamp), confirmed);
+    let mut reasons = told_to_sender(receiver_reasons(receiver.as_deref(), &work.directory, &transfer.lots, work.stamp), confirmed);
+    // Only a new relation needs room.
+    if receiver.as_ref().is_some_and(|receiver| receiver.relation(transfer.sender).is_none() && receiver.relations.len() >= RELATIONS_MAX) {
+        reasons.push(Reason::ReceiverUnavailable);
+    }
     let active = receiver.as_ref().is_some_and(|receiver| receiver.wallet.is_some());
     drop(receiver);
     let (state, reason) = if is_overdue(work.stamp, transfer.deadline) {
@@ -274,14 +283,36 @@ pub(crate) fn settle(
         vec![Move::new(Account::Transit { part: from }, purse_account(sender, outgoing.transfer.source), lots.clone())]
     };
     work.emit(Fact::TransferSettled { id, sender, receiver, state, counts, reason }, moves)?;
-    if state == TransferState::Credited && !work.known_holder(sender)?.has_confirmed(receiver) {
-        let code = outgoing.transfer.relation;
-        work.emit(Fact::RelationConfirmed { holder: sender, other: receiver, code, declared_here: true }, Vec::new())?;
+    if state == TransferState::Credited {
+        confirm_here(work, &outgoing.transfer)?;
     }
     if outgoing.transfer.source == Purse::Wallet {
-        sweep(work, sender, &lots)?;
+        sweep_returned(work, sender, &lots)?;
     }
     Ok(())
+}
+
+/// The receiver has taken it: the relation is confirmed on the sender's side too, unless its ground has gone while the money was on its way.
+fn confirm_here(work: &mut Work, transfer: &Transfer) -> Result<(), Stop> {
+    let (holder, other, code) = (transfer.sender, transfer.receiver, transfer.relation);
+    let person = work.known_holder(holder)?;
+    if person.has_confirmed(other) {
+        return Ok(());
+    }
+    // An end that came after the sending stands; the other side may have confirmed without knowing of it.
+    let ended_since = person.relation(other).and_then(|relation| relation.ended).filter(|(at, _)| *at >= transfer.sent_at);
+    let has_moved = matches!(transfer.source, Purse::Personal { area } if person.enrolment.is_some_and(|enrolment| enrolment.area != area));
+    let why = match ended_since {
+        Some((_, why)) => Some(why),
+        None if person.died => Some(EndReason::Death),
+        None if !person.is_insured() || has_moved => Some(EndReason::InsuranceChanged),
+        None => None,
+    };
+    drop(person);
+    match why {
+        Some(why) => work.send(other.part(), Message::RelationEnded { holder: other, other: holder, why }),
+        None => work.emit(Fact::RelationConfirmed { holder, other, code, declared_here: true }, Vec::new()),
+    }
 }
 
 pub(crate) fn accept(work: &mut Work, id: TransferId, holder: HolderId, by: HolderId) -> Result<Reply, Stop> {
