@@ -10,7 +10,7 @@ mod money;
 
 use askama::Template;
 
-use super::views::{Choice, Layout, Party, Section};
+use super::views::{self, Choice, Layout, Party, Section};
 
 /// One page in one state.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ struct Shelf {
 
 impl Shelf {
     fn add(&mut self, name: &str, view: &impl Template) {
-        let html = view.render().expect("a template writes into a string");
+        let html = views::page(view).expect("a template writes into a string");
         self.samples.push(Sample { name: name.to_owned(), html });
     }
 

@@ -1,6 +1,6 @@
 //! What each page shows: plain structs of display-ready values, one template each.
 //!
-//! A handler fills a view, calls `askama::Template::render`, and is done: views hold no domain
+//! A handler fills a view, calls [`page`], and is done: views hold no domain
 //! types, no clock and no I/O, so every state of every page can be rendered in a test (see
 //! [`super::preview`]). Money arrives as [`format::yuan`], instants as [`format::when`].
 //!
@@ -22,7 +22,19 @@ pub mod sandbox;
 pub mod statement;
 pub mod transfer;
 pub mod trouble;
+mod typeset;
 pub mod wallet;
+
+pub use typeset::typeset;
+
+/// The whole page as HTML, its Chinese punctuation set.
+///
+/// # Errors
+///
+/// Only where a value's own `Display` fails, which no view has.
+pub fn page(view: &impl askama::Template) -> askama::Result<String> {
+    view.render().map(|html| typeset(&html))
+}
 
 /// The part of a page outside its own content: header, notices, elder mode, ribbon.
 #[derive(Clone, Debug, Default)]
