@@ -55,15 +55,17 @@ impl Vault {
         })
     }
 
-    /// Second step, by another operator.
-    pub fn confirm_recovery(&self, recovery_id: u64, operator: &str, now_ms: i64) -> Result<Result<(), RecoveryError>> {
+    /// Second step, by another operator. Returns the holder.
+    pub fn confirm_recovery(&self, recovery_id: u64, operator: &str, now_ms: i64) -> Result<Result<u64, RecoveryError>> {
         let part = part_of(recovery_id);
         self.write(|tx, _| {
             let found = tx
-                .prepare_cached("select made_by, made_ms, confirmed_by from recovery where part = ?1 and recovery_id = ?2")?
-                .query_row((part, sql_id(recovery_id)), |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, Option<String>>(2)?)))
+                .prepare_cached("select made_by, made_ms, confirmed_by, holder from recovery where part = ?1 and recovery_id = ?2")?
+                .query_row((part, sql_id(recovery_id)), |row| {
+                    Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, Option<String>>(2)?, from_sql_id(row.get(3)?)))
+                })
                 .optional()?;
-            let Some((made_by, made_ms, confirmed_by)) = found else { return Ok(Err(RecoveryError::Gone)) };
+            let Some((made_by, made_ms, confirmed_by, holder)) = found else { return Ok(Err(RecoveryError::Gone)) };
             if confirmed_by.is_some() {
                 return Ok(Err(RecoveryError::AlreadyConfirmed));
             }
@@ -79,7 +81,7 @@ impl Vault {
                 operator,
                 now_ms,
             ))?;
-            Ok(Ok(()))
+            Ok(Ok(holder))
         })
     }
 

@@ -455,7 +455,7 @@ fn an_office_recovery_needs_two_operators_and_serves_one_phone_once() {
     assert_eq!(vault.open_recovery(holder, new_phone, NOW).unwrap(), None, "not confirmed yet");
     assert_eq!(vault.confirm_recovery(id, " OP-zhang", NOW).unwrap(), Err(RecoveryError::SameOperator));
     assert_eq!(vault.confirm_recovery(id, "op-wang", NOW + RECOVERY_MS).unwrap(), Err(RecoveryError::Gone));
-    assert_eq!(vault.confirm_recovery(id, "op-wang", NOW).unwrap(), Ok(()));
+    assert_eq!(vault.confirm_recovery(id, "op-wang", NOW).unwrap(), Ok(holder));
     assert_eq!(vault.confirm_recovery(id, "op-li", NOW).unwrap(), Err(RecoveryError::AlreadyConfirmed));
     assert_eq!(vault.open_recovery(holder, PHONE, NOW).unwrap(), None, "another phone");
     assert_eq!(vault.open_recovery(holder, new_phone, NOW + RECOVERY_MS).unwrap(), None, "lapsed");
