@@ -1,0 +1,61 @@
+//! What every request works with.
+
+use gongji_store::clock::{Clock, MovableClock};
+use gongji_store::vault::{Vault, VaultError};
+use gongji_store::{Engine, Fault};
+use gongji_wallet::directory::Directory;
+use std::sync::Arc;
+
+/// The program's parts. Shared by all requests through an `Arc`.
+pub struct App {
+    pub engine: Engine,
+    pub vault: Vault,
+    pub clock: Arc<dyn Clock>,
+    /// Only in the sandbox profile.
+    pub sandbox: Option<Sandbox>,
+}
+
+/// What exists in the sandbox alone.
+pub struct Sandbox {
+    pub clock: Arc<MovableClock>,
+    /// The institutions' keys to show, made at start: (institution code, name, key).
+    pub institution_keys: Vec<(String, String, String)>,
+    /// Sample logins: (name, ID number, password, story).
+    pub logins: Vec<SampleLogin>,
+}
+
+#[derive(Clone)]
+pub struct SampleLogin {
+    pub name: String,
+    pub id_number: String,
+    pub password: String,
+    pub story: String,
+}
+
+/// What went wrong on the way, apart from lawful refusals.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error("a job inside the program failed: {0}")]
+    Job(#[from] tokio::task::JoinError),
+}
+
+impl App {
+    /// Time of this installation (ms, UTC): the machine's, or the sandbox's.
+    pub fn now(&self) -> i64 {
+        self.clock.now()
+    }
+
+    pub fn directory(&self) -> Arc<Directory> {
+        self.engine.directory()
+    }
+
+    /// Runs something that reads or writes the vault's file, away from the threads that serve requests.
+    pub async fn vault<T: Send + 'static>(&self, work: impl FnOnce(&Vault) -> Result<T, VaultError> + Send + 'static) -> Result<T, AppError> {
+        let vault = self.vault.clone();
+        Ok(tokio::task::spawn_blocking(move || work(&vault)).await??)
+    }
+}
