@@ -80,9 +80,9 @@ function countdown(box) {
   const tick = () => {
     if (!box.isConnected) return;
     const seconds = Math.max(0, Math.ceil((until - (performance.now() - start)) / 1000));
-    left.textContent = seconds > 0 ? `还剩 ${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}` : "过期了,请换一个新码";
+    left.textContent = seconds > 0 ? `还剩 ${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}` : "过期了\uff0c请换一个新码";
     if (seconds > 0) setTimeout(tick, 500);
-    else say("付款码过期了,请换一个新码");
+    else say("付款码过期了\uff0c请换一个新码");
   };
   tick();
 }
@@ -134,7 +134,7 @@ function addUp(box) {
     const gap = fen("total") - fen("fund") - fen("own") - fen("institution");
     const off = fen("total") > 0 && fen("own") > 0 && gap !== 0 && !Number.isNaN(gap);
     hint.classList.toggle("off", off);
-    hint.textContent = off ? `差 ¥${(Math.abs(gap) / 100).toFixed(2)}:总额 ${gap > 0 ? "大于" : "小于"} 三部分之和。` : words;
+    hint.textContent = off ? `差 ¥${(Math.abs(gap) / 100).toFixed(2)}\uff1a总额${gap > 0 ? "大于" : "小于"}三部分之和。` : words;
   };
   box.addEventListener("input", check);
   check();
@@ -150,7 +150,7 @@ async function scan(button) {
   try {
     stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
   } catch {
-    say("打不开摄像头,请用扫码枪或手工输入");
+    say("打不开摄像头\uff0c请用扫码枪或手工输入");
     input.focus();
     return;
   }

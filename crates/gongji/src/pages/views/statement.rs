@@ -86,9 +86,10 @@ pub struct Bar {
 }
 
 impl Picture {
-    /// Height of the drawing area; the chart is 720 × 240 with the axis at 200.
-    const AREA: i64 = 180;
-    const AXIS: i64 = 200;
+    /// Height of the tallest bar; the chart is 360 × 196, its axis at 170: wide enough for labels a phone can show.
+    const AREA: i64 = 160;
+    const AXIS: i64 = 170;
+    const WIDTH: i64 = 360;
 
     fn tallest(&self) -> i64 {
         self.months.iter().flat_map(|month| [month.incoming_fen, month.outgoing_fen]).max().unwrap_or(0).max(1)
@@ -96,7 +97,7 @@ impl Picture {
 
     fn slot(&self) -> i64 {
         let months = i64::try_from(self.months.len().max(1)).expect("a dozen months fit an i64");
-        720 / months
+        Self::WIDTH / months
     }
 
     fn bar(&self, index: &usize, fen: i64, shift: i64) -> Bar {
@@ -109,13 +110,13 @@ impl Picture {
     /// Bar of what came in during the month at `index`.
     #[must_use]
     pub fn incoming_bar(&self, index: &usize) -> Bar {
-        self.bar(index, self.months[*index].incoming_fen, -18)
+        self.bar(index, self.months[*index].incoming_fen, -10)
     }
 
     /// Bar of what was used during the month at `index`.
     #[must_use]
     pub fn outgoing_bar(&self, index: &usize) -> Bar {
-        self.bar(index, self.months[*index].outgoing_fen, 2)
+        self.bar(index, self.months[*index].outgoing_fen, 1)
     }
 
     /// Centre of the month's label.
