@@ -1,0 +1,10 @@
+//! The auditor against real journals: made by the rules it audits, in memory, and then tampered with.
+#![allow(clippy::unwrap_used)]
+
+mod comparing;
+mod format;
+mod journey;
+mod reading;
+mod rows;
+mod tampering;
+mod town;
