@@ -414,7 +414,7 @@ fn premiums(shelf: &mut Shelf) {
         "premium-receipt",
         &premium::Receipt {
             layout: shelf.signed("缴好了", "/premium/1"),
-            heading: "妈妈 2027 年的居民医保缴好了".into(),
+            heading: "妈妈明年的居民医保缴好了".into(),
             tone: Tone::Good,
             payer: son_me(),
             insured: mother(),
