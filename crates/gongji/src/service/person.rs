@@ -29,8 +29,8 @@ pub fn place_preview(app: &App, holder: HolderId, place: AreaCode) -> Result<Vec
 }
 
 /// What a proof of identity for a change of place is bound to.
-pub fn place_proof_binding(place: AreaCode) -> [u8; 16] {
-    place_binding(place)
+pub fn place_proof_binding(holder: HolderId, place: AreaCode) -> [u8; 16] {
+    place_binding(holder, place)
 }
 
 pub async fn change_place(app: &App, holder: HolderId, by: HolderId, place: AreaCode, proof: Option<Proof>, key: IdempotencyKey) -> Result<Answered> {

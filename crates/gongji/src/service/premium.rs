@@ -22,7 +22,7 @@ pub struct Wish {
 
 impl Wish {
     pub fn binding(&self) -> [u8; 16] {
-        premium_binding(self.insured, self.area, self.year)
+        premium_binding(self.payer, self.insured, self.area, self.year)
     }
 }
 

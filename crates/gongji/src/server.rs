@@ -1,0 +1,212 @@
+//! The server around pages and API: what holds for every request.
+//!
+//! From outside in: request number, panics, host, rate limit, security headers and one log line; then time-out, size of the
+//! body, compression, cross-site check; then the routes. A log line has the number, method, route and status: no query, no
+//! address of a person's page, no body.
+
+mod assets;
+mod limits;
+mod profile;
+
+pub use limits::{Limits, Rates};
+pub use profile::Profile;
+
+use crate::api;
+use crate::app::App;
+use crate::problem::{Edge, Problem};
+use axum::body::Body;
+use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::serve::ListenerExt;
+use axum::{Json, Router};
+use std::any::Any;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tower_http::csrf::{CsrfLayer, ProtectionError};
+use tower_http::timeout::TimeoutLayer;
+
+/// Largest body of a request.
+pub const BODY_LEN_MAX: usize = 64 * 1024;
+
+/// A request that takes longer is answered without its outcome.
+pub const REQUEST_WAIT_MAX: Duration = Duration::from_secs(15);
+
+/// What is under way when the server stops may end within this time.
+pub const STOP_WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// Smaller answers gain nothing by compression.
+const COMPRESS_LEN_MIN: u64 = 1024;
+
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+const CONTENT_SECURITY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; media-src 'self' blob:; \
+                                form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'";
+
+tokio::task_local! {
+    static TRACE_ID: uuid::Uuid;
+}
+
+/// Number of the request being served, to quote. A fresh one outside of requests.
+pub fn trace_id() -> String {
+    TRACE_ID.try_with(|id| *id).unwrap_or_else(|_| uuid::Uuid::now_v7()).simple().to_string()
+}
+
+struct Gate {
+    profile: Profile,
+    limits: Arc<Limits>,
+}
+
+/// Everything that is served, with the layers around it.
+pub fn router(app: Arc<App>, profile: Profile) -> Router {
+    let is_bench = profile.is_bench;
+    let limits = Arc::new(Limits::new(profile.rates));
+    let gate = Arc::new(Gate { profile, limits });
+    let mut routes = Router::new().merge(api::router(app.sandbox.is_some())).route("/assets/{*path}", get(assets::serve));
+    if is_bench {
+        routes = routes.route("/api/v1/echo", post(echo));
+    }
+    let compress = SizeAbove::new(COMPRESS_LEN_MIN).and(NotForContentType::IMAGES);
+    routes
+        .route("/healthz", get(health))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(app)
+        .layer(CsrfLayer::new().with_rejection_response(|_: ProtectionError| Problem::from(Edge::CrossSite).into_response()))
+        .layer(CompressionLayer::new().compress_when(compress))
+        .layer(DefaultBodyLimit::max(BODY_LEN_MAX))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_WAIT_MAX))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(gate, admit))
+}
+
+/// Serves until `shutdown` resolves, then lets what is under way end.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+    let listener = listener.tap_io(|stream| {
+        // Answers are small; waiting to fill a packet costs 40 ms.
+        let _ = stream.set_nodelay(true);
+    });
+    let service: IntoMakeServiceWithConnectInfo<Router, SocketAddr> = router.into_make_service_with_connect_info();
+    let (stopping, mut stopped) = tokio::sync::watch::channel(false);
+    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+        shutdown.await;
+        let _ = stopping.send(true);
+    });
+    tokio::select! {
+        served = async { serving.await } => served,
+        () = async {
+            if stopped.wait_for(|stopping| *stopping).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(STOP_WAIT_MAX).await;
+        } => Ok(()),
+    }
+}
+
+/// The outermost layer.
+async fn admit(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
+    let id = uuid::Uuid::now_v7();
+    let is_personal = !request.uri().path().starts_with("/assets/");
+    TRACE_ID
+        .scope(id, async move {
+            let begun = Instant::now();
+            let method = request.method().clone();
+            // The pattern of the route, never the address: an address may name a person.
+            let pattern = request.extensions().get::<MatchedPath>().cloned();
+            let mut response = match gate.check(&mut request) {
+                Ok(()) => next.run(request).await,
+                Err(problem) => problem.into_response(),
+            };
+            let route = pattern.as_ref().map_or("", MatchedPath::as_str);
+            if response.status() == StatusCode::SERVICE_UNAVAILABLE && response.headers().get(header::CONTENT_TYPE).is_none() {
+                response = Problem::from(Edge::TimedOut).into_response();
+            }
+            let status = response.status().as_u16();
+            if status >= 500 {
+                tracing::warn!(trace_id = %id.simple(), %method, route, status, duration_ms = begun.elapsed().as_millis() as u64, "answered");
+            } else {
+                tracing::debug!(trace_id = %id.simple(), %method, route, status, duration_ms = begun.elapsed().as_millis() as u64, "answered");
+            }
+            gate.protect(response.headers_mut(), id, is_personal);
+            response
+        })
+        .await
+}
+
+impl Gate {
+    fn check(&self, request: &mut Request) -> Result<(), Problem> {
+        if !self.profile.knows_host(host(request)) {
+            return Err(Edge::HostUnknown.into());
+        }
+        self.limits.address(address(request))?;
+        request.extensions_mut().insert(self.limits.clone());
+        Ok(())
+    }
+
+    fn protect(&self, headers: &mut HeaderMap, id: uuid::Uuid, is_personal: bool) {
+        let mut set = |name: HeaderName, value: &'static str| {
+            headers.insert(name, HeaderValue::from_static(value));
+        };
+        set(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY);
+        set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        set(header::REFERRER_POLICY, "same-origin");
+        set(HeaderName::from_static("permissions-policy"), "camera=(self), microphone=(), geolocation=(), payment=()");
+        set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+        if self.profile.is_secure {
+            set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains");
+        }
+        if is_personal && !headers.contains_key(header::CACHE_CONTROL) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        headers.insert(REQUEST_ID, HeaderValue::try_from(id.simple().to_string()).expect("hexadecimal digits are ASCII"));
+    }
+}
+
+fn host(request: &Request) -> Option<&str> {
+    let named = request.uri().authority().map(|authority| authority.as_str());
+    named.or_else(|| request.headers().get(header::HOST)?.to_str().ok())
+}
+
+/// Where a request comes from. Behind a proxy on this machine it is the address that the proxy saw.
+fn address(request: &Request) -> IpAddr {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::from([127, 0, 0, 1]), |ConnectInfo(peer)| peer.ip());
+    if !peer.is_loopback() {
+        return peer;
+    }
+    let forwarded = request.headers().get("x-forwarded-for").and_then(|value| value.to_str().ok());
+    forwarded.and_then(|list| list.rsplit(',').next()?.trim().parse().ok()).unwrap_or(peer)
+}
+
+fn panicked(reason: Box<dyn Any + Send>) -> Response<Body> {
+    let text = reason.downcast_ref::<String>().map(String::as_str).or_else(|| reason.downcast_ref::<&str>().copied()).unwrap_or("no text");
+    let problem = Problem::from(Edge::Internal);
+    tracing::error!(trace_id = problem.body.trace_id, panic = text, "a request met a bug");
+    problem.into_response()
+}
+
+async fn unknown_route() -> Problem {
+    Edge::RouteUnknown.into()
+}
+
+async fn wrong_method() -> Problem {
+    Edge::MethodNotAllowed.into()
+}
+
+/// Says that the program runs and which partitions it writes.
+async fn health(State(app): State<Arc<App>>) -> Json<serde_json::Value> {
+    Json(serde_json::json!({ "status": "ok", "partitions": app.engine.parts() }))
+}
+
+/// What the bench compares a transfer with: the same server and layers, a body read and sent back.
+async fn echo(Json(body): Json<serde_json::Value>) -> Json<serde_json::Value> {
+    Json(body)
+}
