@@ -46,9 +46,9 @@ impl Courier {
             }
             match fresh.recv_timeout(AGAIN) {
                 Ok(envelopes) => self.add(envelopes),
-                Err(RecvTimeoutError::Timeout) if !self.doors.is_closed() => {}
-                // What was not applied is in the journal; whoever takes the partition over next sends it again.
-                Err(_) => return,
+                Err(RecvTimeoutError::Timeout) => {}
+                // The writer is gone. What was not applied is in the journal; whoever takes the partition over next sends it again.
+                Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }

@@ -3,11 +3,11 @@
 use crate::clock::Clock;
 use crate::courier::{Courier, Disturb};
 use crate::fault::Fault;
-use crate::partition::{Decided, Inbound, Writer, WriterMemory, envelopes};
-use crate::projector::{Committed, Item, Projector};
+use crate::partition::{BATCH_MAX, Decided, Inbound, Writer, WriterMemory, envelopes};
+use crate::projector::{Committed, Item, Progress, Projector};
 use crate::shared::Shared;
-use crate::store::{Books, Head, Journal, Projection, Store};
-use gongji_ledger::{HolderId, InstitutionId, Part};
+use crate::store::{Books, Head, Journal, Projected, Projection, Store};
+use gongji_ledger::{GENESIS, HolderId, InstitutionId, Part, link};
 use gongji_wallet::directory::Directory;
 use gongji_wallet::event::institution_part;
 use gongji_wallet::ids::{CodeId, Key, OrderId, PaymentId, RequestKey, TransferId};
@@ -15,7 +15,6 @@ use gongji_wallet::object::{Claim, Envelope, Holder, Incoming, Line, Object, Ord
 use gongji_wallet::{Request, Work};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
@@ -37,7 +36,8 @@ pub struct Doors {
     queues: RwLock<Vec<Option<mpsc::Sender<Inbound>>>>,
     shared: Vec<Arc<Shared>>,
     directory: RwLock<Arc<Directory>>,
-    closed: AtomicBool,
+    /// Moves whenever any partition has committed or has ended.
+    stir: watch::Sender<()>,
 }
 
 impl Doors {
@@ -51,12 +51,11 @@ impl Doors {
     }
 
     fn close_all(&self) {
-        self.closed.store(true, Ordering::Release);
         self.queues.write().expect("no holder of the queues panics").fill(None);
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+    pub(crate) fn stirred(&self) {
+        self.stir.send_replace(());
     }
 
     /// Asks from a plain thread, waiting for a place in the queue.
@@ -68,7 +67,7 @@ impl Doors {
 
     /// Number of the last message from `from` that `part` has applied.
     pub(crate) fn received(&self, part: Part, from: Part) -> u64 {
-        match self.shared[usize::from(part)].get(&Key::Partition).as_deref() {
+        match self.shared.get(usize::from(part)).and_then(|shared| shared.get(&Key::Partition)).as_deref() {
             Some(Object::Partition(partition)) => partition.received_from(from),
             _ => 0,
         }
@@ -85,9 +84,10 @@ impl Doors {
 
 struct PartHandle {
     shared: Arc<Shared>,
-    progress: watch::Receiver<(u64, u64)>,
+    progress: watch::Receiver<Progress>,
     committed: watch::Receiver<u64>,
-    projector: SyncSender<Item>,
+    /// `None` once the engine has been stopped.
+    projector: Mutex<Option<SyncSender<Item>>>,
     readers: Mutex<Vec<Box<dyn Books>>>,
 }
 
@@ -116,17 +116,30 @@ struct Started {
     due: BTreeSet<(i64, Key)>,
     outbox: Vec<Envelope>,
     projector: SyncSender<Item>,
-    progress: watch::Receiver<(u64, u64)>,
+    progress: watch::Receiver<Progress>,
 }
 
 impl Engine {
     /// Takes over every partition, replays what the books lack, and starts to work.
+    ///
+    /// # Errors
+    /// Any fault of the store; `Damaged` if journal and books, or two partitions' journals, do not belong together. Nothing runs on then.
     pub fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>, options: Options) -> Result<Engine, Fault> {
-        let parts = options.parts;
         let mut threads = Vec::new();
+        let mut engine = Engine::start_all(store, clock, options, &mut threads);
+        match &mut engine {
+            Ok(engine) => engine.threads = Mutex::new(threads),
+            // What was started has lost its senders by now.
+            Err(_) => threads.into_iter().for_each(|thread| drop(thread.join())),
+        }
+        engine
+    }
+
+    fn start_all(store: Arc<dyn Store>, clock: Arc<dyn Clock>, options: Options, threads: &mut Vec<JoinHandle<()>>) -> Result<Engine, Fault> {
+        let parts = options.parts;
         let mut started = Vec::new();
         for part in 0..=parts {
-            started.push(replay(&*store, part, parts, &mut threads)?);
+            started.push(replay(&*store, part, parts, threads)?);
         }
         let directory = match started[0].shared.get(&Key::Directory).as_deref() {
             Some(Object::Directory(directory)) => Arc::new(directory.as_ref().clone()),
@@ -136,23 +149,24 @@ impl Engine {
             queues: RwLock::new(vec![None; usize::from(parts) + 1]),
             shared: started.iter().map(|started| started.shared.clone()).collect(),
             directory: RwLock::new(directory),
-            closed: AtomicBool::new(false),
+            stir: watch::channel(()).0,
         });
         check_watermarks(&started, &doors)?;
         let mut handles = Vec::new();
-        let mut receivers = Vec::new();
-        for part in 0..=parts {
-            let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-            doors.queues.write().expect("no holder of the queues panics")[usize::from(part)] = Some(sender);
-            receivers.push(receiver);
-        }
-        for (started, queue) in started.into_iter().zip(receivers) {
+        let mut ready = Vec::new();
+        for started in started {
+            let (sender, queue) = mpsc::channel(QUEUE_MAX);
+            doors.queues.write().expect("no holder of the queues panics")[usize::from(started.part)] = Some(sender);
             let (committed, seen) = watch::channel(started.head.seq);
             let (courier, fresh) = std::sync::mpsc::channel();
             let mut waiting: BTreeMap<Part, VecDeque<Envelope>> = BTreeMap::new();
             for envelope in started.outbox {
-                if envelope.number > doors.received(envelope.to, started.part) {
+                let watermark = doors.received(envelope.to, started.part);
+                if envelope.number > watermark {
                     waiting.entry(envelope.to).or_default().push_back(envelope);
+                } else {
+                    // The books have not heard yet that it was applied. A full projector hears of it with the next delivery.
+                    let _ = started.projector.try_send(Item::Delivered(envelope.to, watermark));
                 }
             }
             let carrying =
@@ -161,7 +175,7 @@ impl Engine {
                 shared: started.shared.clone(),
                 progress: started.progress,
                 committed: seen,
-                projector: started.projector.clone(),
+                projector: Mutex::new(Some(started.projector.clone())),
                 readers: Mutex::default(),
             });
             let writer = Writer {
@@ -178,11 +192,18 @@ impl Engine {
                 projector: started.projector,
                 courier,
                 committed,
+                is_ended: false,
             };
-            threads.push(spawn(format!("courier-{}", started.part), move || carrying.run(fresh))?);
-            threads.push(spawn(format!("writer-{}", started.part), move || writer.run(queue))?);
+            ready.push((carrying, fresh, writer, queue));
         }
-        Ok(Engine { store, parts, doors, handles, threads: Mutex::new(threads) })
+        // Dropped at the first thread that the machine refuses: then those that run find their doors shut and end.
+        let engine = Engine { store, parts, doors, handles, threads: Mutex::default() };
+        for (carrying, fresh, writer, queue) in ready {
+            let part = writer.part;
+            threads.push(spawn(format!("courier-{part}"), move || carrying.run(fresh))?);
+            threads.push(spawn(format!("writer-{part}"), move || writer.run(queue))?);
+        }
+        Ok(engine)
     }
 
     pub fn parts(&self) -> Part {
@@ -208,41 +229,69 @@ impl Engine {
 
     /// Asks many at once; they share a batch as far as its size allows. Waits for a place in the queue.
     pub async fn ask_all(&self, part: Part, requests: Vec<Request>) -> Vec<Reply> {
-        let count = requests.len();
-        let (sender, receiver) = oneshot::channel();
-        let sent = match self.doors.queue(part) {
-            Ok(queue) => queue.send(Inbound::AskAll(requests, sender)).await.is_ok(),
-            Err(_) => false,
-        };
-        if !sent {
-            return vec![Err(Fault::Stopped(part)); count];
+        let mut under_way = Vec::new();
+        let mut requests = requests.into_iter();
+        while requests.len() > 0 {
+            let some: Vec<Request> = requests.by_ref().take(BATCH_MAX).collect();
+            let count = some.len();
+            let (sender, receiver) = oneshot::channel();
+            let sent = match self.doors.queue(part) {
+                Ok(queue) => queue.send(Inbound::AskAll(some, sender)).await.is_ok(),
+                Err(_) => false,
+            };
+            under_way.push((count, sent.then_some(receiver)));
         }
-        receiver.await.unwrap_or_else(|_| vec![Err(Fault::Unknown(format!("partition {part} stopped"))); count])
+        let mut replies = Vec::new();
+        for (count, receiver) in under_way {
+            replies.extend(match receiver {
+                Some(receiver) => receiver.await.unwrap_or_else(|_| vec![Err(Fault::Unknown(format!("partition {part} stopped"))); count]),
+                None => vec![Err(Fault::Stopped(part)); count],
+            });
+        }
+        replies
     }
 
     /// Lets every partition look at its deadlines, and waits until they have.
-    pub async fn nudge(&self) {
+    ///
+    /// # Errors
+    /// The first partition's fault. The others have looked all the same; what failed is looked at again next time.
+    pub async fn nudge(&self) -> Result<(), Fault> {
+        let mut result = Ok(());
         for part in 0..=self.parts {
-            let (sender, receiver) = oneshot::channel();
-            if let Ok(queue) = self.doors.queue(part)
-                && queue.send(Inbound::Nudge(sender)).await.is_ok()
-            {
-                let _ = receiver.await;
-            }
+            let looked = self.nudge_one(part).await;
+            result = result.and(looked);
         }
+        result
+    }
+
+    async fn nudge_one(&self, part: Part) -> Result<(), Fault> {
+        let (sender, receiver) = oneshot::channel();
+        self.doors.queue(part)?.send(Inbound::Nudge(sender)).await.map_err(|_| Fault::Stopped(part))?;
+        receiver.await.unwrap_or(Err(Fault::Stopped(part)))
     }
 
     /// Waits until nothing is due and no message is under way: for tests and for the sandbox after its clock was moved.
-    pub async fn settle(&self) {
+    ///
+    /// # Errors
+    /// A partition's fault: then something may be left that was due or under way.
+    pub async fn settle(&self) -> Result<(), Fault> {
+        let mut stir = self.doors.stir.subscribe();
         loop {
             let before = self.committed();
-            self.nudge().await;
-            while self.messages_under_way() > 0 {
-                tokio::task::yield_now().await;
-                self.nudge().await;
+            self.nudge().await?;
+            loop {
+                stir.mark_unchanged();
+                if self.messages_under_way() == 0 {
+                    break;
+                }
+                for part in 0..=self.parts {
+                    self.doors.queue(part)?;
+                }
+                // The engine keeps the sender, so this only returns when something has happened.
+                let _ = stir.changed().await;
             }
             if self.committed() == before {
-                return;
+                return Ok(());
             }
         }
     }
@@ -268,19 +317,26 @@ impl Engine {
     }
 
     /// Waits until the statement lines of everything committed so far can be read.
-    pub async fn lines_written(&self, part: Part) {
-        let handle = &self.handles[usize::from(part)];
+    ///
+    /// # Errors
+    /// `Failed` while the books cannot be written.
+    pub async fn lines_written(&self, part: Part) -> Result<(), Fault> {
+        let Some(handle) = self.handles.get(usize::from(part)) else { return Ok(()) };
         let target = handle.shared.committed();
         let mut progress = handle.progress.clone();
-        // A projector that is gone writes no more; what is there is all there will be.
-        let _ = progress.wait_for(|(lines, _)| *lines >= target).await;
+        let reached = match progress.wait_for(|progress| progress.lines_seq >= target || progress.is_stuck).await {
+            Ok(progress) => progress.lines_seq >= target,
+            // The projector is gone; what it has written is all there will be.
+            Err(_) => handle.progress.borrow().lines_seq >= target,
+        };
+        if reached { Ok(()) } else { Err(Fault::Failed(format!("the books of partition {part} fall behind"))) }
     }
 
     /// Writes everything behind to the books now.
     pub async fn flush(&self) {
         for handle in &self.handles {
             let (sender, receiver) = oneshot::channel();
-            let projector = handle.projector.clone();
+            let Some(projector) = handle.projector.lock().expect("no holder of this sender panics").clone() else { continue };
             let sent = tokio::task::spawn_blocking(move || projector.send(Item::Flush(sender)).is_ok()).await;
             if matches!(sent, Ok(true)) {
                 let _ = receiver.await;
@@ -310,7 +366,7 @@ impl Engine {
 
     /// Reads a partition's books. Reads are short; each reader has a connection of its own.
     pub fn read<T>(&self, part: Part, read: impl FnOnce(&mut dyn Books) -> Result<T, Fault>) -> Result<T, Fault> {
-        let handle = &self.handles[usize::from(part)];
+        let handle = self.handles.get(usize::from(part)).ok_or_else(|| Fault::Failed(format!("there is no partition {part}")))?;
         let idle = handle.readers.lock().expect("no holder of the readers panics").pop();
         let mut books = match idle {
             Some(books) => books,
@@ -374,11 +430,18 @@ impl Engine {
 
     /// Statement lines of a holder, newest first, from `before` (exclusive; `None` for the newest), at most `max` that `wanted` picks.
     pub async fn lines(&self, holder: HolderId, before: Option<u64>, max: usize, wanted: impl Fn(&Line) -> bool) -> Result<Vec<Line>, Fault> {
-        self.lines_written(holder.part()).await;
+        // The person first: the lines that this version of it names are then waited for.
         let Some(person) = self.holder(holder)? else { return Ok(Vec::new()) };
+        self.lines_written(holder.part()).await?;
         let mut number = person.last_line;
         let mut lines = Vec::new();
         self.read(holder.part(), |books| {
+            if let Some(before) = before
+                && let Some(line) = books.line(before)?
+                && line.holder == holder
+            {
+                number = line.previous;
+            }
             while number != 0 && lines.len() < max {
                 let line = books.line(number)?.ok_or_else(|| Fault::Damaged(format!("statement line {number} is missing")))?;
                 if line.holder != holder {
@@ -396,7 +459,7 @@ impl Engine {
 
     /// One statement line, if it is this holder's.
     pub async fn line(&self, holder: HolderId, number: u64) -> Result<Option<Line>, Fault> {
-        self.lines_written(holder.part()).await;
+        self.lines_written(holder.part()).await?;
         let line = self.read(holder.part(), |books| books.line(number))?;
         Ok(line.filter(|line| line.holder == holder))
     }
@@ -404,11 +467,11 @@ impl Engine {
     /// An institution's orders, newest first.
     pub async fn orders(&self, institution: InstitutionId, max: usize) -> Result<Vec<Order>, Fault> {
         let part = self.institution_part(institution);
-        self.lines_written(part).await;
         let mut number = match self.object(part, Key::Till(institution))?.as_deref() {
             Some(Object::Till(till)) => till.last_line,
             _ => 0,
         };
+        self.lines_written(part).await?;
         let mut orders = Vec::new();
         while number != 0 && orders.len() < max {
             let key = self.read(part, |books| books.order_line(number))?;
@@ -420,17 +483,16 @@ impl Engine {
         Ok(orders)
     }
 
-    /// Stops every partition after what it has taken in, and writes the books.
+    /// Stops every partition after what it has taken in, and writes the books. Messages under way are in the journal and go on at the next start.
     pub fn stop(&self) {
         self.doors.close_all();
-        let threads = std::mem::take(&mut *self.threads.lock().expect("no holder of the threads panics"));
-        // Projectors end when writers, couriers and this handle have let go of them; they are joined last.
-        for thread in threads {
-            if thread.thread().name().is_some_and(|name| !name.starts_with("books")) {
-                let _ = thread.join();
-            } else {
-                self.threads.lock().expect("no holder of the threads panics").push(thread);
-            }
+        for handle in &self.handles {
+            // A projector ends when writer, courier and this handle have let go of it.
+            handle.projector.lock().expect("no holder of this sender panics").take();
+        }
+        for thread in std::mem::take(&mut *self.threads.lock().expect("no holder of the threads panics")) {
+            // One that a bug has ended said so when it did.
+            let _ = thread.join();
         }
     }
 }
@@ -438,10 +500,6 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.stop();
-        self.handles.clear();
-        for thread in std::mem::take(&mut *self.threads.lock().expect("no holder of the threads panics")) {
-            let _ = thread.join();
-        }
     }
 }
 
@@ -460,21 +518,30 @@ fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle
 fn replay(store: &dyn Store, part: Part, parts: Part, threads: &mut Vec<JoinHandle<()>>) -> Result<Started, Fault> {
     let (mut journal, head) = store.take_over(part)?;
     let mut books = store.books(part)?;
+    check_not_ahead(part, books.projected()?, &head)?;
+    // From here on a writer that was fenced off leaves them alone, and what they say now holds.
+    books.claim(head.epoch)?;
     let projected = books.projected()?;
-    if projected.lines_seq > head.seq || projected.objects_seq > head.seq {
-        return Err(Fault::Damaged(format!("partition {part}: the books are ahead of the journal; delete books.sqlite to rebuild them")));
-    }
+    check_not_ahead(part, projected, &head)?;
     let loader = RefCell::new(store.books(part)?);
     // What the tail adds is found in memory before this is asked.
     let horizon = loader.borrow_mut().last_timed_key()?.unwrap_or(RequestKey([0; 16]));
     let shared = Arc::new(Shared::new(horizon, head.seq));
     let mut due: BTreeSet<(i64, Key)> = books.due()?.into_iter().collect();
     let mut outbox = books.outbox()?;
-    let (progress, seen) = watch::channel((projected.lines_seq, projected.objects_seq));
+    let (progress, seen) = watch::channel(Progress { lines_seq: projected.lines_seq, is_stuck: false });
     let (sender, items) = sync_channel(PROJECTION_QUEUE_MAX);
-    let pending = Projection { lines_seq: projected.lines_seq, ..Projection::default() };
-    let projector =
-        Projector { part, books, shared: shared.clone(), progress, dirty: Default::default(), delivered: HashMap::new(), pending, seq: projected.objects_seq };
+    let projector = Projector {
+        part,
+        books,
+        shared: shared.clone(),
+        progress,
+        dirty: Default::default(),
+        delivered: HashMap::new(),
+        pending: Projection { lines_seq: projected.lines_seq, ..Projection::default() },
+        late: None,
+        seq: projected.objects_seq,
+    };
     threads.push(spawn(format!("books-{part}"), move || projector.run(items))?);
 
     let memory = WriterMemory::new(&shared);
@@ -482,6 +549,10 @@ fn replay(store: &dyn Store, part: Part, parts: Part, threads: &mut Vec<JoinHand
         memory.load(key, &loader)?;
     }
     let mut seq = projected.objects_seq;
+    let mut hash = match seq.checked_sub(1) {
+        None => GENESIS,
+        Some(before) => journal.records(before, 1)?.first().ok_or_else(|| Fault::Damaged(format!("partition {part}: record {seq} is missing")))?.hash,
+    };
     while seq < head.seq {
         let records = journal.records(seq, REPLAY_MAX)?;
         if records.is_empty() {
@@ -492,6 +563,10 @@ fn replay(store: &dyn Store, part: Part, parts: Part, threads: &mut Vec<JoinHand
                 return Err(Fault::Damaged(format!("partition {part}: record {} follows {seq}", record.head.seq)));
             }
             seq = record.head.seq;
+            if link(&hash, &record.head, &record.payload) != record.hash {
+                return Err(Fault::Damaged(format!("partition {part}: record {seq} is not what was written, or does not follow its predecessor")));
+            }
+            hash = record.hash;
             let memory = WriterMemory::new(&shared);
             // Redo never looks at the directory: what was decided under it is in the events.
             let mut work = Work::new(&memory, part, parts, seq, record.head.stamp, Arc::default());
@@ -522,6 +597,13 @@ fn replay(store: &dyn Store, part: Part, parts: Part, threads: &mut Vec<JoinHand
         }
     }
     Ok(Started { part, journal, head, loader, shared, due, outbox, projector: sender, progress: seen })
+}
+
+fn check_not_ahead(part: Part, projected: Projected, head: &Head) -> Result<(), Fault> {
+    if projected.lines_seq.max(projected.objects_seq) <= head.seq {
+        return Ok(());
+    }
+    Err(Fault::Damaged(format!("partition {part}: the books are ahead of the journal; delete books.sqlite to rebuild them")))
 }
 
 /// A receiver that has seen more than its source has sent means that the source lost history.

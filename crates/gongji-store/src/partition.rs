@@ -30,7 +30,7 @@ pub enum Inbound {
     /// Many requests with one reply: what a bench or an import sends.
     AskAll(Vec<Request>, oneshot::Sender<Vec<Reply>>),
     /// Time has passed: look at the deadlines.
-    Nudge(oneshot::Sender<()>),
+    Nudge(oneshot::Sender<Result<(), Fault>>),
 }
 
 pub struct Writer {
@@ -47,6 +47,8 @@ pub struct Writer {
     pub projector: SyncSender<Item>,
     pub courier: std::sync::mpsc::Sender<Vec<Envelope>>,
     pub committed: watch::Sender<u64>,
+    /// This partition writes no more, whatever the last batch's callers are told.
+    pub is_ended: bool,
 }
 
 /// Memory as the writer sees it: what is shared, and what this batch has loaded.
@@ -93,37 +95,68 @@ enum Waiting {
     Many(usize, oneshot::Sender<Vec<Reply>>),
 }
 
+/// Shuts a partition's door when its writer ends, also when a bug ends it: nobody may wait for a writer that is gone.
+struct Leaving {
+    part: Part,
+    doors: Arc<Doors>,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!(part = self.part, "a bug ended the partition's writer");
+        }
+        self.doors.close(self.part);
+        self.doors.stirred();
+    }
+}
+
 impl Writer {
     /// Runs until every sender of its queue is gone, or the partition cannot go on.
     pub fn run(mut self, mut queue: mpsc::Receiver<Inbound>) {
+        let _leaving = Leaving { part: self.part, doors: self.doors.clone() };
         let mut inbound = Vec::with_capacity(BATCH_MAX);
         while queue.blocking_recv_many(&mut inbound, BATCH_MAX) > 0 {
-            let mut nudges = Vec::new();
-            let mut requests = Vec::with_capacity(inbound.len());
-            let mut waiting = Vec::with_capacity(inbound.len());
-            for item in inbound.drain(..) {
-                match item {
-                    Inbound::Ask(request, reply) => {
-                        requests.push(request);
-                        waiting.push(Waiting::One(reply));
+            let mut inbound = inbound.drain(..);
+            while inbound.len() > 0 {
+                let mut nudges = Vec::new();
+                let mut requests = Vec::with_capacity(inbound.len());
+                let mut waiting = Vec::with_capacity(inbound.len());
+                while requests.len() < BATCH_MAX
+                    && let Some(item) = inbound.next()
+                {
+                    match item {
+                        Inbound::Ask(request, reply) => {
+                            requests.push(request);
+                            waiting.push(Waiting::One(reply));
+                        }
+                        Inbound::AskAll(many, reply) => {
+                            waiting.push(Waiting::Many(many.len(), reply));
+                            requests.extend(many);
+                        }
+                        Inbound::Nudge(done) => nudges.push(done),
                     }
-                    Inbound::AskAll(many, reply) => {
-                        waiting.push(Waiting::Many(many.len(), reply));
-                        requests.extend(many);
-                    }
-                    Inbound::Nudge(done) => nudges.push(done),
                 }
-            }
-            let outcome = self.batch(requests);
-            let stopped = matches!(&outcome, Err(Fault::Fenced(_) | Fault::Stopped(_) | Fault::Damaged(_)));
-            reply(waiting, outcome);
-            for done in nudges {
-                let _ = done.send(());
-            }
-            if stopped {
-                tracing::error!(part = self.part, "the partition stops writing");
-                self.doors.close(self.part);
-                return;
+                let outcome = self.batch(requests);
+                if matches!(&outcome, Err(Fault::Fenced(_) | Fault::Stopped(_) | Fault::Damaged(_))) {
+                    self.is_ended = true;
+                }
+                let looked = outcome.as_ref().map(drop).map_err(Clone::clone);
+                reply(waiting, outcome);
+                for done in nudges {
+                    let _ = done.send(looked.clone());
+                }
+                if self.is_ended {
+                    tracing::error!(part = self.part, ?looked, "the partition stops writing");
+                    // Shut before the queue is emptied: what comes later is refused, what has come is told the same.
+                    self.doors.close(self.part);
+                    queue.close();
+                    inbound.for_each(|item| refuse(item, self.part));
+                    while let Ok(item) = queue.try_recv() {
+                        refuse(item, self.part);
+                    }
+                    return;
+                }
             }
         }
     }
@@ -173,29 +206,35 @@ impl Writer {
     }
 
     fn commit(&mut self, record: &Record) -> Result<(), Fault> {
-        match self.journal.commit(record) {
-            Err(Fault::Unknown(why)) => {
-                // Take over again: the sequence tells whether the batch in doubt landed.
-                tracing::warn!(part = self.part, why, "a commit's outcome is unknown; taking over again");
-                let (journal, head) = self.store.take_over(self.part).map_err(|_| Fault::Stopped(self.part))?;
+        let why = match self.journal.commit(record) {
+            Err(Fault::Unknown(why)) => why,
+            other => return other,
+        };
+        // Take over again: the sequence tells whether the batch in doubt landed.
+        tracing::warn!(part = self.part, why, "a commit's outcome is unknown; taking over again");
+        let again = self.store.take_over(self.part);
+        if let Ok((journal, head)) = again
+            && head.epoch == self.head.epoch + 1
+        {
+            let has_landed = head.seq == record.head.seq && head.hash == record.hash;
+            let is_as_before = head.seq == self.head.seq && head.hash == self.head.hash;
+            if has_landed || is_as_before {
                 self.journal = journal;
-                if head.seq == record.head.seq && head.hash == record.hash {
-                    self.head.epoch = head.epoch;
-                    Ok(())
-                } else if head.seq == self.head.seq && head.hash == self.head.hash {
-                    self.head.epoch = head.epoch;
-                    Err(Fault::Failed(why))
-                } else {
-                    Err(Fault::Fenced(self.part))
-                }
+                self.head.epoch = head.epoch;
+                return if has_landed { Ok(()) } else { Err(Fault::Failed(why)) };
             }
-            other => other,
         }
+        // The journal cannot be read, or another writer was here in between: whether the batch landed stays unknown to its callers.
+        self.is_ended = true;
+        Err(Fault::Unknown(why))
     }
 
     /// Makes a committed batch visible: memory first, then the books and the couriers.
     fn publish(&mut self, changes: Changes) {
         let Changes { objects, events, lines, orders } = changes;
+        let seq = self.head.seq;
+        // First, so that whoever sees a changed object waits for this record's lines.
+        self.shared.set_committed(seq);
         for (key, object) in &objects {
             if let Some(due) = object.due() {
                 self.due.insert((due, *key));
@@ -205,15 +244,16 @@ impl Writer {
             }
             self.shared.put(*key, object.clone());
         }
-        let seq = self.head.seq;
-        self.shared.set_committed(seq);
         let outbox = envelopes(self.part, events);
+        // Before the courier, so that the books never learn of a delivery before they know the message. A projector that is gone is no loss:
+        // the books are rebuilt from the journal at the next start.
+        let _ = self.projector.send(Item::Committed(Committed { seq, lines, orders, outbox: outbox.clone(), objects }));
         if !outbox.is_empty() {
             // A courier that is gone means that the engine is closing; the messages are in the journal.
-            let _ = self.courier.send(outbox.clone());
+            let _ = self.courier.send(outbox);
         }
-        let _ = self.projector.send(Item::Committed(Committed { seq, lines, orders, outbox, objects }));
         self.committed.send_replace(seq);
+        self.doors.stirred();
     }
 }
 
@@ -231,6 +271,16 @@ pub fn envelopes(from: Part, events: Vec<Event>) -> Vec<Envelope> {
 pub struct Decided {
     pub seq: u64,
     pub decision: Decision,
+}
+
+/// Tells a caller whose request was not looked at any more.
+fn refuse(item: Inbound, part: Part) {
+    let fault = Fault::Stopped(part);
+    match item {
+        Inbound::Ask(_, reply) => drop(reply.send(Err(fault))),
+        Inbound::AskAll(many, reply) => drop(reply.send(vec![Err(fault); many.len()])),
+        Inbound::Nudge(done) => drop(done.send(Err(fault))),
+    }
 }
 
 fn reply(waiting: Vec<Waiting>, outcome: Result<Vec<Reply>, Fault>) {

@@ -2,7 +2,7 @@
 
 use crate::fault::Fault;
 use crate::shared::Shared;
-use crate::store::{Books, Projection};
+use crate::store::{Books, Objects, Projection};
 use gongji_ledger::Part;
 use gongji_wallet::ids::Key;
 use gongji_wallet::object::{Envelope, Line, Object};
@@ -19,6 +19,9 @@ pub const DIRTY_MAX: usize = 500_000;
 /// Lines written in one transaction.
 const LINES_MAX: usize = 50_000;
 
+/// Lines that wait in memory while the books cannot be written.
+const LATE_LINES_MAX: usize = 1_000_000;
+
 /// How long the partition must have been quiet before its changed objects are written.
 const QUIET: Duration = Duration::from_millis(100);
 
@@ -28,7 +31,7 @@ pub struct Committed {
     pub lines: Vec<Line>,
     pub orders: Vec<(u64, Key)>,
     pub outbox: Vec<Envelope>,
-    pub objects: Vec<(Key, Arc<Object>)>,
+    pub objects: Objects,
 }
 
 pub enum Item {
@@ -39,17 +42,25 @@ pub enum Item {
     Flush(tokio::sync::oneshot::Sender<()>),
 }
 
-/// How far the books have come, for readers that wait: (lines, objects).
-pub type Progress = watch::Sender<(u64, u64)>;
+/// How far the books have come, for readers that wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Lines, orders and outbox are complete up to this record.
+    pub lines_seq: u64,
+    /// The last attempt to write failed: whoever waits is told so.
+    pub is_stuck: bool,
+}
 
 pub struct Projector {
     pub part: Part,
     pub books: Box<dyn Books>,
     pub shared: Arc<Shared>,
-    pub progress: Progress,
+    pub progress: watch::Sender<Progress>,
     pub dirty: KeyMap<Arc<Object>>,
     pub delivered: HashMap<Part, u64>,
     pub pending: Projection,
+    /// A projection whose transaction failed. It may have been written all the same.
+    pub late: Option<Projection>,
     /// Last record whose objects are in `dirty` or written.
     pub seq: u64,
 }
@@ -57,9 +68,9 @@ pub struct Projector {
 impl Projector {
     /// Runs until the partition closes its end. What is left is written then.
     pub fn run(mut self, items: Receiver<Item>) {
-        let mut failed = false;
+        let mut given_up = false;
         loop {
-            let waiting = !self.dirty.is_empty() || self.has_lines();
+            let waiting = !given_up && (!self.dirty.is_empty() || self.late.is_some() || self.has_lines());
             let first = if waiting { items.recv_timeout(QUIET) } else { items.recv().map_err(|_| RecvTimeoutError::Disconnected) };
             let quiet = matches!(first, Err(RecvTimeoutError::Timeout));
             let closed = matches!(first, Err(RecvTimeoutError::Disconnected));
@@ -71,11 +82,16 @@ impl Projector {
                     self.take(item, &mut told);
                 }
             }
-            let with_objects = quiet || closed || !told.is_empty() || self.dirty.len() >= DIRTY_MAX;
-            if !failed && let Err(fault) = self.write(with_objects) {
-                // The journal has everything; the books are rebuilt from it at the next start.
-                tracing::error!(part = self.part, %fault, "the books fall behind");
-                failed = true;
+            let at_once = quiet || closed || !told.is_empty();
+            if given_up {
+                self.forget();
+            } else if (self.late.is_none() || at_once || self.pending.lines.len() >= LINES_MAX)
+                && let Err(fault) = self.write(at_once || self.dirty.len() >= DIRTY_MAX)
+            {
+                // The journal has everything. What memory keeps for the books has an end, though: beyond it they wait for the next start.
+                given_up = matches!(fault, Fault::Fenced(_)) || self.pending.lines.len() >= LATE_LINES_MAX;
+                tracing::error!(part = self.part, %fault, given_up, "the books fall behind");
+                self.progress.send_modify(|progress| progress.is_stuck = true);
             }
             for told in told {
                 let _ = told.send(());
@@ -87,7 +103,7 @@ impl Projector {
     }
 
     fn has_lines(&self) -> bool {
-        self.pending.lines_seq > self.progress.borrow().0 || !self.delivered.is_empty()
+        self.pending.lines_seq > self.progress.borrow().lines_seq || !self.delivered.is_empty()
     }
 
     fn take(&mut self, item: Item, told: &mut Vec<tokio::sync::oneshot::Sender<()>>) {
@@ -107,25 +123,45 @@ impl Projector {
         }
     }
 
+    /// Drops what will not be written any more.
+    fn forget(&mut self) {
+        self.dirty.clear();
+        self.delivered.clear();
+        self.late = None;
+        self.pending = Projection { lines_seq: self.pending.lines_seq, ..Projection::default() };
+    }
+
     fn write(&mut self, with_objects: bool) -> Result<(), Fault> {
+        if let Some(late) = &self.late {
+            let projected = self.books.projected()?;
+            let has_landed = projected.lines_seq == late.lines_seq && late.objects.as_ref().is_none_or(|(seq, _)| *seq == projected.objects_seq);
+            if !has_landed {
+                self.books.project(late)?;
+            }
+            let late = self.late.take().expect("a late projection is kept until it is written");
+            self.written(late);
+        }
         let mut projection = std::mem::take(&mut self.pending);
+        self.pending.lines_seq = projection.lines_seq;
         projection.delivered = self.delivered.drain().collect();
         if with_objects && !self.dirty.is_empty() {
-            let mut objects: Vec<(Key, Arc<Object>)> = self.dirty.drain().collect();
+            let mut objects: Objects = self.dirty.drain().collect();
             // In order of the key the pages of the tree are each written once.
             objects.sort_unstable_by_key(|(key, _)| *key);
             projection.objects = Some((self.seq, objects));
         }
-        self.books.project(&projection)?;
-        self.pending.lines_seq = projection.lines_seq;
+        if let Err(fault) = self.books.project(&projection) {
+            self.late = Some(projection);
+            return Err(fault);
+        }
+        self.written(projection);
+        Ok(())
+    }
+
+    fn written(&mut self, projection: Projection) {
         if let Some((_, objects)) = &projection.objects {
             self.shared.settle(objects);
         }
-        let objects_seq = projection.objects.map(|(seq, _)| seq);
-        self.progress.send_modify(|(lines, seen)| {
-            *lines = projection.lines_seq;
-            *seen = objects_seq.unwrap_or(*seen);
-        });
-        Ok(())
+        self.progress.send_replace(Progress { lines_seq: projection.lines_seq, is_stuck: false });
     }
 }

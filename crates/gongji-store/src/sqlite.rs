@@ -8,7 +8,7 @@ use crate::store::{ANSWER, Books, Head, Journal, Projected, Projection, Record, 
 use gongji_ledger::{Digest, Part, RecordHead};
 use gongji_wallet::ids::{Key, RequestKey};
 use gongji_wallet::object::{Envelope, Line, Object};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -50,6 +50,18 @@ impl SqliteStore {
         Ok(connection.query_row("select parts from ledger_part where part = 0", [], |row| row.get(0)).optional()?)
     }
 
+    /// Commit time of the last record of an installation (ms); 0 where there is none. Reads, and makes nothing.
+    pub fn last_stamp(folder: &Path, parts: Part) -> Result<i64, Fault> {
+        let store = SqliteStore { folder: folder.to_owned(), parts };
+        let mut last = 0;
+        for part in (0..=parts).filter(|part| store.part_folder(*part).join("journal.sqlite").exists()) {
+            let connection = store.open_journal(part)?;
+            let stamp = connection.query_row("select stamp from journal where part = ?1 order by seq desc limit 1", [part], |row| row.get(0));
+            last = last.max(stamp.optional()?.unwrap_or(0));
+        }
+        Ok(last)
+    }
+
     fn part_folder(&self, part: Part) -> PathBuf {
         self.folder.join(format!("p{part:02}"))
     }
@@ -75,15 +87,19 @@ fn open_file(folder: &Path, name: &str, synchronous: &str) -> Result<Connection,
 
 impl Store for SqliteStore {
     fn take_over(&self, part: Part) -> Result<(Box<dyn Journal>, Head), Fault> {
-        let connection = self.open_journal(part)?;
-        connection.execute("insert into ledger_part (part, parts, epoch, seq) values (?1, ?2, 0, 0) on conflict do nothing", params![part, self.parts])?;
-        connection.execute("update ledger_part set epoch = epoch + 1 where part = ?1", [part])?;
+        let mut connection = self.open_journal(part)?;
+        // One transaction: two who take over at once must not both read the later epoch.
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute("insert into ledger_part (part, parts, epoch, seq) values (?1, ?2, 0, 0) on conflict do nothing", params![part, self.parts])?;
         let (epoch, seq): (u64, u64) =
-            connection.query_row("select epoch, seq from ledger_part where part = ?1", [part], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let last = connection.query_row("select seq, stamp, hash from journal where part = ?1 order by seq desc limit 1", [part], |row| {
+            transaction
+                .query_row("update ledger_part set epoch = epoch + 1 where part = ?1 returning epoch, seq", [part], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let last = transaction.query_row("select seq, stamp, hash from journal where part = ?1 order by seq desc limit 1", [part], |row| {
             Ok((row.get::<_, u64>(0)?, row.get(1)?, row.get::<_, Digest>(2)?))
         });
-        let head = match last.optional()? {
+        let last = last.optional()?;
+        transaction.commit()?;
+        let head = match last {
             None if seq == 0 => Head::empty(epoch),
             Some((last, stamp, hash)) if last == seq => Head { epoch, seq, stamp, hash },
             last => {
@@ -97,7 +113,7 @@ impl Store for SqliteStore {
     fn books(&self, part: Part) -> Result<Box<dyn Books>, Fault> {
         let mut connection = open_file(&self.part_folder(part), "books.sqlite", "NORMAL")?;
         books_migrations::migrations::runner().run(&mut connection).map_err(|error| Fault::Failed(error.to_string()))?;
-        Ok(Box::new(SqliteBooks { connection, part }))
+        Ok(Box::new(SqliteBooks { connection, part, epoch: 0 }))
     }
 
     fn journal(&self, part: Part) -> Result<Box<dyn Journal>, Fault> {
@@ -152,6 +168,8 @@ impl Journal for SqliteJournal {
 struct SqliteBooks {
     connection: Connection,
     part: Part,
+    /// The writer that these were claimed for; 0 for a reader.
+    epoch: u64,
 }
 
 impl Books for SqliteBooks {
@@ -162,10 +180,30 @@ impl Books for SqliteBooks {
         Ok(found.optional()?.unwrap_or_default())
     }
 
+    fn claim(&mut self, epoch: u64) -> Result<(), Fault> {
+        let claimed = self.connection.execute(
+            "insert into projected (part, epoch, lines_seq, objects_seq) values (?1, ?2, 0, 0)
+             on conflict (part) do update set epoch = excluded.epoch where epoch < excluded.epoch",
+            params![self.part, epoch],
+        )?;
+        if claimed != 1 {
+            return Err(Fault::Fenced(self.part));
+        }
+        self.epoch = epoch;
+        Ok(())
+    }
+
     fn project(&mut self, projection: &Projection) -> Result<(), Fault> {
         let part = self.part;
         let transaction = self.connection.transaction()?;
         {
+            let objects_seq = projection.objects.as_ref().map(|(seq, _)| *seq);
+            let moved = transaction
+                .prepare_cached("update projected set lines_seq = ?1, objects_seq = coalesce(?2, objects_seq) where part = ?3 and epoch = ?4")?
+                .execute(params![projection.lines_seq, objects_seq, part, self.epoch])?;
+            if moved != 1 {
+                return Err(Fault::Fenced(part));
+            }
             let mut put = transaction.prepare_cached("insert into line (part, number, holder, at, amount, body) values (?1, ?2, ?3, ?4, ?5, ?6)")?;
             for line in &projection.lines {
                 let body = postcard::to_stdvec(line)?;
@@ -192,13 +230,6 @@ impl Books for SqliteBooks {
                     put.execute(params![part, encode_key(key), object.due(), postcard::to_stdvec(&**object)?])?;
                 }
             }
-            let objects_seq = projection.objects.as_ref().map(|(seq, _)| *seq);
-            transaction
-                .prepare_cached(
-                    "insert into projected (part, lines_seq, objects_seq) values (?1, ?2, coalesce(?3, 0))
-                     on conflict (part) do update set lines_seq = excluded.lines_seq, objects_seq = coalesce(?3, objects_seq)",
-                )?
-                .execute(params![part, projection.lines_seq, objects_seq])?;
         }
         Ok(transaction.commit()?)
     }

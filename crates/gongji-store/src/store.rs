@@ -46,7 +46,7 @@ impl Head {
 }
 
 /// What the projector writes in one transaction.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Projection {
     /// Lines, orders and outbox are complete up to this record.
     pub lines_seq: u64,
@@ -56,8 +56,11 @@ pub struct Projection {
     /// Messages applied at their destination: (destination, number).
     pub delivered: Vec<(Part, u64)>,
     /// Objects as of the record given; `None` leaves them behind.
-    pub objects: Option<(u64, Vec<(Key, Arc<Object>)>)>,
+    pub objects: Option<(u64, Objects)>,
 }
+
+/// Objects, each in one version.
+pub type Objects = Vec<(Key, Arc<Object>)>;
 
 /// How far the books have come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -91,7 +94,19 @@ pub trait Journal: Send {
 
 pub trait Books: Send {
     fn projected(&mut self) -> Result<Projected, Fault>;
+
+    /// Makes this the only one that may project, for the writer of that epoch.
+    ///
+    /// # Errors
+    /// `Fenced`: the writer of a later epoch has claimed them.
+    fn claim(&mut self, epoch: u64) -> Result<(), Fault>;
+
+    /// Writes a projection, all of it or nothing.
+    ///
+    /// # Errors
+    /// `Fenced`: these are not claimed, or a later writer has claimed them. After any other the outcome may be unknown; `projected` tells.
     fn project(&mut self, projection: &Projection) -> Result<(), Fault>;
+
     fn load(&mut self, key: &Key) -> Result<Option<Object>, Fault>;
     /// Open objects by deadline.
     fn due(&mut self) -> Result<Vec<(i64, Key)>, Fault>;

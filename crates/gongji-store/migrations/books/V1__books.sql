@@ -1,6 +1,8 @@
 -- Everything here is a projection of the journal: it may lag, and it can be deleted and rebuilt.
+-- `epoch` is the writer that may project: one that was fenced off must not overwrite what its successor has written.
 create table projected (
     part        integer not null primary key,
+    epoch       integer not null,
     lines_seq   integer not null,
     objects_seq integer not null
 );

@@ -212,7 +212,7 @@ pub async fn walk(engine: &Engine, steps: &[Step]) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for step in steps {
         outcomes.push(outcome(engine.ask(step.part, step.request.clone()).await));
-        engine.settle().await;
+        engine.settle().await.unwrap();
     }
     outcomes
 }
