@@ -183,13 +183,14 @@ impl Work<'_> {
             Fact::RelationConfirmed { holder, other, code, declared_here } => {
                 let relations = &mut self.holder_mut(*holder).relations;
                 relations.retain(|relation| relation.other != *other);
-                relations.push(Relation { other: *other, code: *code, declared_here: *declared_here, since: stamp, ended: None });
+                relations.push(Relation { other: *other, code: *code, declared_here: *declared_here, since: stamp, ended: None, pending_at_end: Vec::new() });
             }
             Fact::RelationEnded { holder, other, why } => {
                 let holder = self.holder_mut(*holder);
                 holder.agents.retain(|agent| agent != other);
                 if let Some(relation) = holder.relations.iter_mut().find(|relation| relation.other == *other) {
                     relation.ended = Some((stamp, *why));
+                    relation.pending_at_end = holder.outgoing.clone();
                 }
             }
             Fact::TransferSubmitted(transfer) => {

@@ -228,6 +228,8 @@ pub struct Relation {
     pub declared_here: bool,
     pub since: i64,
     pub ended: Option<(i64, EndReason)>,
+    /// This person's transfers that were pending when it ended: that one of them is taken does not bring it back.
+    pub pending_at_end: Vec<TransferId>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -69,14 +69,10 @@ pub fn sender_view(sender: &Holder, directory: &Directory, receiver: HolderId, r
     if from_wallet && sender.wallet.is_none() {
         reasons.push(Reason::WalletMissing);
     }
-    if RelationCode::try_new(relation).is_err() {
-        reasons.push(Reason::RelationRefused);
-    } else if let Some(known) = sender.relation(receiver)
-        && known.ended.is_none()
-        && known.declared_here
-        && known.code != relation
-    {
-        reasons.push(Reason::RelationDiffers);
+    match RelationCode::try_new(relation) {
+        Err(_) => reasons.push(Reason::RelationRefused),
+        Ok(said) if sender.relation(receiver).is_some_and(|known| known.ended.is_none() && contradicts(known, said)) => reasons.push(Reason::RelationDiffers),
+        Ok(_) => {}
     }
     if receiver == sender.id {
         reasons.push(Reason::ToSelf);
@@ -132,6 +128,14 @@ pub fn sender_view(sender: &Holder, directory: &Directory, receiver: HolderId, r
     let deadline = instant(day + 1, rules.return_at);
     let lots = if reasons.is_empty() { lots.unwrap_or_default() } else { Vec::new() };
     SenderView { reasons, rules, lots, source, deadline }
+}
+
+/// Whether what is said of a relative differs from what was confirmed: word for word if it was said here, in kind if the other side said it.
+fn contradicts(known: &Relation, said: RelationCode) -> bool {
+    if known.declared_here {
+        return known.code != said.get();
+    }
+    RelationCode::try_new(known.code).is_ok_and(|code| code.kinship().inverse() != said.kinship())
 }
 
 fn region_closed(directory: &Directory, area: u32, day: i32) -> Reason {
@@ -300,7 +304,7 @@ fn confirm_here(work: &mut Work, transfer: &Transfer) -> Result<(), Stop> {
         return Ok(());
     }
     // An end that came after the sending stands; the other side may have confirmed without knowing of it.
-    let ended_since = person.relation(other).and_then(|relation| relation.ended).filter(|(at, _)| *at >= transfer.sent_at);
+    let ended_since = person.relation(other).filter(|relation| relation.pending_at_end.contains(&transfer.id)).and_then(|relation| relation.ended);
     let has_moved = matches!(transfer.source, Purse::Personal { area } if person.enrolment.is_some_and(|enrolment| enrolment.area != area));
     let why = match ended_since {
         Some((_, why)) => Some(why),

@@ -326,8 +326,12 @@ impl Script {
             "person" => self.new_person(line),
             "family" => {
                 let (one, other, code) = (self.person(line.word(1)), self.person(line.word(2)), line.word(3).parse().unwrap());
-                self.change_holder(one, |holder| holder.relations.push(Relation { other, code, declared_here: true, since: 0, ended: None }));
-                self.change_holder(other, |holder| holder.relations.push(Relation { other: one, code, declared_here: false, since: 0, ended: None }));
+                self.change_holder(one, |holder| {
+                    holder.relations.push(Relation { other, code, declared_here: true, since: 0, ended: None, pending_at_end: Vec::new() })
+                });
+                self.change_holder(other, |holder| {
+                    holder.relations.push(Relation { other: one, code, declared_here: false, since: 0, ended: None, pending_at_end: Vec::new() })
+                });
             }
             "lot" => {
                 let (owner, contributor) = (self.person(line.word(1)), self.person(line.word(3)));
@@ -653,7 +657,7 @@ impl Script {
                 let part_of = |name: &str| line.after(name).map_or(Fen::ZERO, fen);
                 let (fund, borne) = (part_of("fund"), part_of("borne"));
                 let bill = Bill { total: line.after("total").map_or_else(|| fund + own + borne, fen), fund, own, institution: borne };
-                if !self.orders.contains_key(number) {
+                if self.world.object(part, Key::Order(order)).is_none() {
                     self.names.payments.insert(payment, number.to_owned());
                     self.names.orders.insert(order, number.to_owned());
                     self.orders.insert(number.to_owned(), payment);
