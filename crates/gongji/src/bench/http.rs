@@ -1,0 +1,253 @@
+//! One transfer per HTTP request, with everything a real one has: session, JSON, idempotency key, proof, rules, durable commit.
+//!
+//! The client shares the machine with the server, so it is as plain as can be: one task and one socket for each connection, requests made beforehand.
+
+use super::{HttpFigures, Plan, country, quantile};
+use crate::app::App;
+use crate::identity::{Adapters, Identity};
+use crate::server::{self, Profile};
+use anyhow::{Context, bail, ensure};
+use gongji_ledger::{Fen, HolderId, Part};
+use gongji_store::clock::{Clock, MovableClock};
+use gongji_store::seal::Sensitive;
+use gongji_store::sqlite::SqliteStore;
+use gongji_store::vault::{NewPerson, Vault};
+use gongji_store::{Engine, Options};
+use gongji_wallet::command::transfer_binding;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+const PART: Part = 1;
+
+/// Connections of each run.
+const CONNECTIONS: [usize; 2] = [64, 256];
+
+/// Transfers of one person on the bench's one day.
+const EACH_MAX: u64 = 3;
+
+pub(super) async fn measure(plan: &Plan, folder: &Path) -> anyhow::Result<Vec<HttpFigures>> {
+    let runs = CONNECTIONS.len() as u64;
+    ensure!(
+        plan.http_transfers * runs <= plan.http_holders * EACH_MAX,
+        "{} people may not send {} transfers in a day",
+        plan.http_holders,
+        plan.http_transfers * runs
+    );
+    let clock = Arc::new(MovableClock::standing(country::first_morning() - gongji_wallet::day::DAY_MS));
+    let app = open(plan, folder, clock.clone()).await?;
+    let bar = super::core::bar(plan.http_transfers * runs, "准备请求");
+    clock.set(country::first_morning());
+    let requests = prepare(&app, plan, runs, &bar)?;
+    bar.finish_and_clear();
+
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = listener.local_addr()?;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(server::serve(listener, server::router(app.clone(), Profile::bench()), async move { drop(stopped.await) }));
+    let mut figures = Vec::new();
+    for (connections, requests) in CONNECTIONS.into_iter().zip(requests) {
+        let echo = Arc::new(requests.iter().map(|request| request.for_echo.clone()).collect::<Vec<_>>());
+        let transfers = Arc::new(requests.into_iter().map(|request| request.transfer).collect::<Vec<_>>());
+        let count = transfers.len();
+        let echoed = drive(address, connections, echo).await?;
+        let moved = drive(address, connections, transfers).await?;
+        ensure!(echoed.refused == 0, "the echo route refused {} requests", echoed.refused);
+        ensure!(moved.refused * 1_000 <= count as u64, "{} of {count} transfers were refused", moved.refused);
+        figures.push(HttpFigures {
+            connections,
+            transfers_per_s: moved.per_s(),
+            echo_per_s: echoed.per_s(),
+            p50_us: quantile(&moved.latencies, 500),
+            p99_us: quantile(&moved.latencies, 990),
+            refused: moved.refused,
+        });
+    }
+    let _ = stop.send(());
+    serving.await??;
+    app.engine.flush().await;
+    Arc::into_inner(app).context("a request still holds the program")?.engine.stop();
+    crate::verify::run(folder, true)?;
+    Ok(figures)
+}
+
+/// A fresh installation with people in the vault and in the books.
+async fn open(plan: &Plan, folder: &Path, clock: Arc<MovableClock>) -> anyhow::Result<Arc<App>> {
+    let store = Arc::new(SqliteStore::open(folder, 1)?);
+    let engine = Engine::start(store, clock.clone(), Options { parts: 1, disturb: None })?;
+    let vault = Vault::open(folder, 1)?;
+    let people: Vec<NewPerson> = (1..=plan.http_holders)
+        .map(|serial| NewPerson { id_number: Sensitive::new(id_number(serial)), name: Sensitive::new(name(serial)), phone: None })
+        .collect();
+    let now = clock.now();
+    for (chunk, first) in people.chunks(5_000).zip((1_u64..).step_by(5_000)) {
+        let put = vault.put_persons(chunk, now)?;
+        let expected = |at: usize| HolderId::new(PART, first + at as u64).0;
+        ensure!(put.iter().enumerate().all(|(at, put)| put.holder() == expected(at)), "the vault numbers people in the order they come");
+    }
+    country::open_areas(&engine).await?;
+    let bar = super::core::bar(plan.http_holders, "建立参保人");
+    country::settle_people(&engine, PART, plan.http_holders, now, |count| bar.inc(count)).await?;
+    bar.finish_and_clear();
+    let identity = Identity::new(vault.clone(), Adapters::sandbox());
+    Ok(Arc::new(App { engine, vault, identity, clock, sandbox: None }))
+}
+
+/// A number in the test range with a valid check digit (GB 11643).
+fn id_number(serial: u64) -> String {
+    let day = serial / 1_000 % 28 + 1;
+    let month = serial / 28_000 % 12 + 1;
+    let digits = format!("990101{}{month:02}{day:02}{:03}", 1950 + serial / 336_000 % 50, serial % 1_000);
+    let weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
+    let sum: usize = digits.bytes().zip(weights).map(|(digit, weight)| usize::from(digit - b'0') * weight).sum();
+    format!("{digits}{}", char::from(b"10X98765432"[sum % 11]))
+}
+
+fn name(serial: u64) -> String {
+    let letters: Vec<char> = "安邦诚德恩福广和嘉康乐明宁平庆瑞顺泰文祥".chars().collect();
+    let at = |step: u64| letters[usize::try_from(serial / step % 20).expect("below 20")];
+    ["张", "李"][usize::from(serial % 2 == 0)].chars().chain([at(1), at(20)]).collect()
+}
+
+#[derive(Clone)]
+struct Prepared {
+    transfer: Vec<u8>,
+    for_echo: Vec<u8>,
+}
+
+/// Makes every request of every run: sessions opened, proofs issued, bodies written.
+fn prepare(app: &App, plan: &Plan, runs: u64, bar: &indicatif::ProgressBar) -> anyhow::Result<Vec<Vec<Prepared>>> {
+    let now = app.now();
+    let mut tokens = Vec::new();
+    for serial in 1..=plan.http_holders {
+        tokens.push(app.vault.start_session(HolderId::new(PART, serial).0, "bench", now)?.0);
+        // Look-ups are warm, as they are for people who use the service.
+        app.vault.session(tokens.last().context("just pushed")?, now)?;
+        app.vault.match_person(&id_number(serial), &name(serial))?;
+    }
+    let mut prepared = vec![Vec::new(); usize::try_from(runs)?];
+    for number in 0..plan.http_transfers * runs {
+        let serial = number % plan.http_holders + 1;
+        let sender = HolderId::new(PART, serial);
+        let receiver = country::relative(sender);
+        let amount = Fen(i64::try_from(number % 997 + 1)?);
+        let proof = app.vault.issue_proof(sender.0, transfer_binding(receiver, amount, false), now);
+        let body = serde_json::json!({
+            "receiver": { "name": name(receiver.serial()), "id_number": id_number(receiver.serial()) },
+            "relation": "73",
+            "amount": { "amount": amount.0, "currency": "CNY" },
+            "source": "personal_account",
+            "proof": proof,
+        })
+        .to_string();
+        let token = tokens[usize::try_from(serial - 1)?].reveal();
+        let key = uuid::Uuid::now_v7();
+        let head = |path: &str| {
+            format!(
+                "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\nauthorization: Bearer {token}\r\nidempotency-key: {key}\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            )
+            .into_bytes()
+        };
+        let one = Prepared { transfer: head("/api/v1/transfers"), for_echo: head("/api/v1/echo") };
+        prepared[usize::try_from(number / plan.http_transfers)?].push(one);
+        bar.inc(1);
+    }
+    Ok(prepared)
+}
+
+struct Driven {
+    elapsed_us: u128,
+    done: u64,
+    refused: u64,
+    latencies: Vec<u64>,
+}
+
+impl Driven {
+    fn per_s(&self) -> u64 {
+        u64::try_from(u128::from(self.done) * 1_000_000 / self.elapsed_us.max(1)).unwrap_or(u64::MAX)
+    }
+}
+
+/// Sends every request once over so many connections, each one at a time.
+async fn drive(address: SocketAddr, connections: usize, requests: Arc<Vec<Vec<u8>>>) -> anyhow::Result<Driven> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut sockets = Vec::new();
+    for _ in 0..connections {
+        let socket = TcpStream::connect(address).await?;
+        socket.set_nodelay(true)?;
+        sockets.push(socket);
+    }
+    let begin = Instant::now();
+    let tasks: Vec<_> = sockets.into_iter().map(|socket| tokio::spawn(caller(socket, next.clone(), requests.clone()))).collect();
+    let (mut done, mut refused, mut latencies) = (0, 0, Vec::with_capacity(requests.len()));
+    for task in tasks {
+        let (own_done, own_refused, own_latencies) = task.await??;
+        done += own_done;
+        refused += own_refused;
+        latencies.extend(own_latencies);
+    }
+    let elapsed_us = begin.elapsed().as_micros();
+    latencies.sort_unstable();
+    Ok(Driven { elapsed_us, done, refused, latencies })
+}
+
+async fn caller(mut socket: TcpStream, next: Arc<AtomicUsize>, requests: Arc<Vec<Vec<u8>>>) -> anyhow::Result<(u64, u64, Vec<u64>)> {
+    let mut answer = Vec::with_capacity(4_096);
+    let (mut done, mut refused, mut latencies) = (0, 0, Vec::new());
+    while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
+        let asked = Instant::now();
+        socket.write_all(request).await?;
+        answer.clear();
+        let status = loop {
+            ensure!(socket.read_buf(&mut answer).await? > 0, "the server closed the connection");
+            if let Some(status) = complete(&answer)? {
+                break status;
+            }
+        };
+        latencies.push(u64::try_from(asked.elapsed().as_micros())?);
+        match status {
+            200..=299 => done += 1,
+            400..=499 => refused += 1,
+            _ => bail!("the server answered {status}: {}", String::from_utf8_lossy(&answer)),
+        }
+    }
+    Ok((done, refused, latencies))
+}
+
+/// The status, once head and body are there.
+fn complete(answer: &[u8]) -> anyhow::Result<Option<u16>> {
+    let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
+    let head = std::str::from_utf8(&answer[..end])?;
+    let status = head.get(9..12).context("a status line has a status")?.parse()?;
+    let length = head.lines().filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let length: usize = length.context("an answer says its length")?.1.trim().parse()?;
+    Ok((answer.len() >= end + 4 + length).then_some(status))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_complete_when_its_body_is() {
+        let answer = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}";
+        assert_eq!(complete(answer).unwrap(), Some(201));
+        assert_eq!(complete(&answer[..answer.len() - 1]).unwrap(), None);
+        assert_eq!(complete(b"HTTP/1.1 20").unwrap(), None);
+    }
+
+    #[test]
+    fn numbers_of_the_test_range_are_valid_and_unlike() {
+        let numbers: std::collections::BTreeSet<String> = (1..5_000).map(id_number).collect();
+        assert_eq!(numbers.len(), 4_999);
+        for number in numbers {
+            gongji_wallet::citizen::CitizenNumber::parse(&number).unwrap();
+        }
+    }
+}
