@@ -18,15 +18,15 @@ const WINDOW: usize = 1_024;
 /// Pause before what was not applied is sent again.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// What a test does to the messages of one round: it may drop, repeat and reorder them.
-pub type Disturb = Arc<dyn Fn(Part, Vec<Envelope>) -> Vec<Envelope> + Send + Sync>;
+/// What a test does to the messages of one round, from the partition given: it may drop, repeat and reorder them.
+pub type DisturbMessages = Arc<dyn Fn(Part, Vec<Envelope>) -> Vec<Envelope> + Send + Sync>;
 
 pub struct Courier {
     pub part: Part,
     pub doors: Arc<Doors>,
     pub waiting: BTreeMap<Part, VecDeque<Envelope>>,
     pub projector: SyncSender<projector::Item>,
-    pub disturb: Option<Disturb>,
+    pub disturb: Option<DisturbMessages>,
 }
 
 impl Courier {

@@ -1,11 +1,11 @@
 //! All partitions of an installation: start, ask, read, stop.
 
 use crate::clock::Clock;
-use crate::courier::{Courier, Disturb};
+use crate::courier::{Courier, DisturbMessages};
 use crate::fault::Fault;
 use crate::partition::{BATCH_MAX, Decided, Inbound, Writer, WriterMemory, envelopes};
 use crate::projector::{Committed, Item, Progress, Projector};
-use crate::shared::Shared;
+use crate::shared::{SETTLED_MAX, Shared};
 use crate::store::{Books, Head, Journal, Projected, Projection, Store};
 use gongji_ledger::{GENESIS, HolderId, InstitutionId, Part, link};
 use gongji_wallet::directory::Directory;
@@ -106,6 +106,20 @@ pub struct Options {
     pub disturb: Option<Disturb>,
 }
 
+/// What a test does to an engine, and no installation to itself.
+#[derive(Clone)]
+pub struct Disturb {
+    pub messages: DisturbMessages,
+    /// Settled objects kept in memory after they have been projected, instead of [`SETTLED_MAX`].
+    pub settled_max: usize,
+}
+
+impl Default for Disturb {
+    fn default() -> Disturb {
+        Disturb { messages: Arc::new(|_, envelopes| envelopes), settled_max: SETTLED_MAX }
+    }
+}
+
 /// What a partition needs to start, after its journal has been replayed.
 struct Started {
     part: Part,
@@ -137,9 +151,11 @@ impl Engine {
 
     fn start_all(store: Arc<dyn Store>, clock: Arc<dyn Clock>, options: Options, threads: &mut Vec<JoinHandle<()>>) -> Result<Engine, Fault> {
         let parts = options.parts;
+        let settled_max = options.disturb.as_ref().map_or(SETTLED_MAX, |disturb| disturb.settled_max);
+        let disturb = options.disturb.map(|disturb| disturb.messages);
         let mut started = Vec::new();
         for part in 0..=parts {
-            started.push(replay(&*store, part, parts, threads)?);
+            started.push(replay(&*store, part, parts, settled_max, threads)?);
         }
         let directory = match started[0].shared.get(&Key::Directory).as_deref() {
             Some(Object::Directory(directory)) => Arc::new(directory.as_ref().clone()),
@@ -169,8 +185,7 @@ impl Engine {
                     let _ = started.projector.try_send(Item::Delivered(envelope.to, watermark));
                 }
             }
-            let carrying =
-                Courier { part: started.part, doors: doors.clone(), waiting, projector: started.projector.clone(), disturb: options.disturb.clone() };
+            let carrying = Courier { part: started.part, doors: doors.clone(), waiting, projector: started.projector.clone(), disturb: disturb.clone() };
             handles.push(PartHandle {
                 shared: started.shared.clone(),
                 progress: started.progress,
@@ -515,7 +530,7 @@ fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle
 }
 
 /// Takes a partition over and brings memory and books up to its journal's end.
-fn replay(store: &dyn Store, part: Part, parts: Part, threads: &mut Vec<JoinHandle<()>>) -> Result<Started, Fault> {
+fn replay(store: &dyn Store, part: Part, parts: Part, settled_max: usize, threads: &mut Vec<JoinHandle<()>>) -> Result<Started, Fault> {
     let (mut journal, head) = store.take_over(part)?;
     let mut books = store.books(part)?;
     check_not_ahead(part, books.projected()?, &head)?;
@@ -526,7 +541,7 @@ fn replay(store: &dyn Store, part: Part, parts: Part, threads: &mut Vec<JoinHand
     let loader = RefCell::new(store.books(part)?);
     // What the tail adds is found in memory before this is asked.
     let horizon = loader.borrow_mut().last_timed_key()?.unwrap_or(RequestKey([0; 16]));
-    let shared = Arc::new(Shared::new(horizon, head.seq));
+    let shared = Arc::new(Shared::new(horizon, head.seq, settled_max));
     let mut due: BTreeSet<(i64, Key)> = books.due()?.into_iter().collect();
     let mut outbox = books.outbox()?;
     let (progress, seen) = watch::channel(Progress { lines_seq: projected.lines_seq, is_stuck: false });

@@ -4,6 +4,7 @@ pub mod clock;
 mod courier;
 mod engine;
 mod fault;
+pub mod memory;
 mod partition;
 mod projector;
 pub mod seal;
@@ -12,7 +13,7 @@ pub mod sqlite;
 pub mod store;
 pub mod vault;
 
-pub use courier::Disturb;
-pub use engine::{Engine, Options, QUEUE_MAX, Reply};
+pub use courier::DisturbMessages;
+pub use engine::{Disturb, Engine, Options, QUEUE_MAX, Reply};
 pub use fault::Fault;
 pub use partition::{BATCH_MAX, Decided};

@@ -19,16 +19,18 @@ pub struct Shared {
     horizon: RwLock<RequestKey>,
     /// Projected versions of settled objects, oldest first.
     settled: Mutex<VecDeque<(Key, Arc<Object>)>>,
+    settled_max: usize,
     /// Last committed record.
     committed: AtomicU64,
 }
 
 impl Shared {
-    pub fn new(horizon: RequestKey, committed: u64) -> Shared {
+    pub fn new(horizon: RequestKey, committed: u64, settled_max: usize) -> Shared {
         Shared {
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
             horizon: RwLock::new(horizon),
             settled: Mutex::default(),
+            settled_max,
             committed: AtomicU64::new(committed),
         }
     }
@@ -64,7 +66,7 @@ impl Shared {
     pub fn settle(&self, objects: &[(Key, Arc<Object>)]) {
         let mut settled = self.settled.lock().expect("no holder of this queue panics");
         settled.extend(objects.iter().filter(|(_, object)| object.is_settled()).cloned());
-        while settled.len() > SETTLED_MAX {
+        while settled.len() > self.settled_max {
             let (key, projected) = settled.pop_front().expect("a queue over its maximum has a front");
             if let Key::Answer(answer) = key
                 && answer.is_timed()

@@ -24,6 +24,8 @@ pub enum Purpose {
     Register,
     LogIn,
     ForgotPassword,
+    /// Consent to a relative who opens and acts on behalf.
+    OnBehalf,
 }
 
 impl Purpose {
@@ -32,6 +34,7 @@ impl Purpose {
             Self::Register => "register",
             Self::LogIn => "log-in",
             Self::ForgotPassword => "forgot-password",
+            Self::OnBehalf => "on-behalf",
         }
     }
 }

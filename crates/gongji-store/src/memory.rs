@@ -1,0 +1,383 @@
+//! A store in memory: what it holds outlives the engine on it, as a disk outlives a process, and a test decides the fate of every write.
+//!
+//! Each write (taking over, commit, claim, projection) is an effect with a number. Before it happens the store asks its fate: it may happen, fail,
+//! happen without anybody hearing of it, or find that another writer was faster. A fate may also wait, and so hold a commit for as long as a test likes.
+
+use crate::fault::Fault;
+use crate::store::{Books, Head, Journal, Projected, Projection, Record, Store, decode_key, encode_key};
+use gongji_ledger::Part;
+use gongji_wallet::ids::{Key, RequestKey};
+use gongji_wallet::object::{Envelope, Line, Object};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+
+/// What is about to be written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Effect {
+    /// From 1, over all partitions.
+    pub number: u64,
+    pub part: Part,
+    pub kind: EffectKind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EffectKind {
+    TakeOver,
+    Commit,
+    Claim,
+    Project,
+}
+
+/// What becomes of an effect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    Happens,
+    /// Nothing is written, and the writer is told so: a full disk.
+    Fails,
+    /// Nothing is written, and the writer is told that nobody knows.
+    FailsUnheard,
+    /// It is written, and the writer is told that nobody knows: a reply that was lost.
+    HappensUnheard,
+    /// Another writer takes over just before.
+    TooLate,
+}
+
+type Decider = Arc<dyn Fn(Effect) -> Fate + Send + Sync>;
+
+/// What happened to a partition's books, in order. After a power loss only the first of these may be left.
+#[derive(Clone)]
+enum Entry {
+    Claimed(u64),
+    Projected(Projection),
+}
+
+#[derive(Default)]
+struct PartDisk {
+    epoch: u64,
+    records: Vec<Record>,
+    entries: Vec<Entry>,
+    books: Tables,
+}
+
+/// The books' tables, encoded as on a real disk.
+#[derive(Default)]
+struct Tables {
+    epoch: u64,
+    projected: Projected,
+    objects: BTreeMap<Vec<u8>, (Option<i64>, Vec<u8>)>,
+    lines: BTreeMap<u64, Vec<u8>>,
+    orders: BTreeMap<u64, Vec<u8>>,
+    outbox: BTreeMap<(Part, u64), Vec<u8>>,
+}
+
+struct Disk {
+    parts: Vec<Mutex<PartDisk>>,
+    effects: AtomicU64,
+    decider: RwLock<Decider>,
+}
+
+/// A clone is the same disk.
+#[derive(Clone)]
+pub struct MemoryStore {
+    disk: Arc<Disk>,
+}
+
+impl MemoryStore {
+    /// An empty installation with `parts` partitions for people and institutions.
+    pub fn new(parts: Part) -> MemoryStore {
+        let disk =
+            Disk { parts: (0..=parts).map(|_| Mutex::default()).collect(), effects: AtomicU64::new(0), decider: RwLock::new(Arc::new(|_| Fate::Happens)) };
+        MemoryStore { disk: Arc::new(disk) }
+    }
+
+    /// The same disk, opened as the program opens an installation.
+    ///
+    /// # Errors
+    /// `PartitionCount` if it was created with another count.
+    pub fn reopen(&self, parts: Part) -> Result<MemoryStore, Fault> {
+        let found = Part::try_from(self.disk.parts.len() - 1).expect("the count came as a partition's number");
+        if found == parts { Ok(self.clone()) } else { Err(Fault::PartitionCount { found, wanted: parts }) }
+    }
+
+    /// From now on `decider` decides every effect's fate. It may block, and is called from the threads that write.
+    pub fn decide(&self, decider: impl Fn(Effect) -> Fate + Send + Sync + 'static) {
+        *self.disk.decider.write().expect("no holder of the decider panics") = Arc::new(decider);
+    }
+
+    /// From now on every effect happens.
+    pub fn heal(&self) {
+        self.decide(|_| Fate::Happens);
+    }
+
+    /// Effects that have been asked for so far.
+    pub fn effects(&self) -> u64 {
+        self.disk.effects.load(Ordering::Acquire)
+    }
+
+    /// Sequence of the last record that is durable.
+    pub fn landed(&self, part: Part) -> u64 {
+        self.disk.part(part).seq()
+    }
+
+    /// The books are gone, as after their file was deleted.
+    pub fn lose_books(&self, part: Part) {
+        self.keep_books(part, 0);
+    }
+
+    /// Transactions of the books since they were created.
+    pub fn book_entries(&self, part: Part) -> usize {
+        self.disk.part(part).entries.len()
+    }
+
+    /// The books go back to their first `kept` transactions, as a power loss may leave files that are not synced at each commit.
+    pub fn keep_books(&self, part: Part, kept: usize) {
+        let mut disk = self.disk.part(part);
+        let mut entries = std::mem::take(&mut disk.entries);
+        entries.truncate(kept);
+        disk.books = Tables::default();
+        for entry in &entries {
+            disk.books.enter(entry);
+        }
+        disk.entries = entries;
+    }
+
+    /// The journal ends at `seq`, as after it was restored from an old copy.
+    pub fn cut_journal(&self, part: Part, seq: u64) {
+        self.disk.part(part).records.truncate(usize::try_from(seq).expect("a test's journal fits memory"));
+    }
+
+    /// Changes a record behind everybody's back.
+    pub fn tamper(&self, part: Part, seq: u64, change: impl FnOnce(&mut Record)) {
+        let index = usize::try_from(seq - 1).expect("a test's journal fits memory");
+        change(&mut self.disk.part(part).records[index]);
+    }
+}
+
+impl Disk {
+    fn part(&self, part: Part) -> MutexGuard<'_, PartDisk> {
+        self.parts[usize::from(part)].lock().expect("no holder of a partition's disk panics")
+    }
+
+    /// Asks an effect's fate, without holding anything meanwhile.
+    fn fate(&self, part: Part, kind: EffectKind) -> Fate {
+        let number = self.effects.fetch_add(1, Ordering::AcqRel) + 1;
+        let decider = self.decider.read().expect("no holder of the decider panics").clone();
+        let fate = decider(Effect { number, part, kind });
+        if fate == Fate::TooLate {
+            let mut disk = self.part(part);
+            disk.epoch += 1;
+            let epoch = disk.epoch;
+            disk.enter(Entry::Claimed(epoch));
+        }
+        fate
+    }
+
+    /// Writes as the effect's fate wants it.
+    fn write<T>(&self, part: Part, kind: EffectKind, write: impl FnOnce(&mut PartDisk) -> Result<T, Fault>) -> Result<T, Fault> {
+        let told = |fate: Fate| format!("{kind:?} of partition {part}: {fate:?}");
+        let fate = self.fate(part, kind);
+        match fate {
+            Fate::Happens | Fate::TooLate => write(&mut self.part(part)),
+            Fate::Fails => Err(Fault::Failed(told(fate))),
+            Fate::FailsUnheard => Err(Fault::Unknown(told(fate))),
+            Fate::HappensUnheard => write(&mut self.part(part)).and(Err(Fault::Unknown(told(fate)))),
+        }
+    }
+}
+
+impl PartDisk {
+    fn seq(&self) -> u64 {
+        self.records.last().map_or(0, |record| record.head.seq)
+    }
+
+    fn enter(&mut self, entry: Entry) {
+        self.books.enter(&entry);
+        self.entries.push(entry);
+    }
+}
+
+impl Tables {
+    fn enter(&mut self, entry: &Entry) {
+        match entry {
+            Entry::Claimed(epoch) => self.epoch = *epoch,
+            Entry::Projected(projection) => self.project(projection),
+        }
+    }
+
+    fn project(&mut self, projection: &Projection) {
+        let encoded = "what is projected is encodable";
+        self.projected.lines_seq = projection.lines_seq;
+        for line in &projection.lines {
+            self.lines.insert(line.number, postcard::to_stdvec(line).expect(encoded));
+        }
+        for (number, key) in &projection.orders {
+            self.orders.insert(*number, encode_key(key));
+        }
+        for envelope in &projection.outbox {
+            self.outbox.insert((envelope.to, envelope.number), postcard::to_stdvec(&envelope.message).expect(encoded));
+        }
+        for (destination, number) in &projection.delivered {
+            self.outbox.retain(|(to, known), _| to != destination || known > number);
+        }
+        if let Some((seq, objects)) = &projection.objects {
+            self.projected.objects_seq = *seq;
+            for (key, object) in objects {
+                self.objects.insert(encode_key(key), (object.due(), postcard::to_stdvec(&**object).expect(encoded)));
+            }
+        }
+    }
+
+    /// What a database's unique keys would refuse.
+    fn check(&self, projection: &Projection) -> Result<(), Fault> {
+        let doubled = |what: &str, number: u64| Err(Fault::Failed(format!("{what} {number} is there already")));
+        if let Some(line) = projection.lines.iter().find(|line| self.lines.contains_key(&line.number)) {
+            return doubled("line", line.number);
+        }
+        if let Some((number, _)) = projection.orders.iter().find(|(number, _)| self.orders.contains_key(number)) {
+            return doubled("order line", *number);
+        }
+        match projection.outbox.iter().find(|envelope| self.outbox.contains_key(&(envelope.to, envelope.number))) {
+            Some(envelope) => doubled("message", envelope.number),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Store for MemoryStore {
+    fn take_over(&self, part: Part) -> Result<(Box<dyn Journal>, Head), Fault> {
+        let head = self.disk.write(part, EffectKind::TakeOver, |disk| {
+            disk.epoch += 1;
+            let epoch = disk.epoch;
+            Ok(disk.records.last().map_or(Head::empty(epoch), |last| Head { epoch, seq: last.head.seq, stamp: last.head.stamp, hash: last.hash }))
+        })?;
+        Ok((Box::new(MemoryJournal { disk: self.disk.clone(), part, epoch: head.epoch }), head))
+    }
+
+    fn books(&self, part: Part) -> Result<Box<dyn Books>, Fault> {
+        Ok(Box::new(MemoryBooks { disk: self.disk.clone(), part, epoch: 0 }))
+    }
+
+    fn journal(&self, part: Part) -> Result<Box<dyn Journal>, Fault> {
+        Ok(Box::new(MemoryJournal { disk: self.disk.clone(), part, epoch: 0 }))
+    }
+}
+
+struct MemoryJournal {
+    disk: Arc<Disk>,
+    part: Part,
+    /// 0 for a reader, which is never current.
+    epoch: u64,
+}
+
+impl Journal for MemoryJournal {
+    fn commit(&mut self, record: &Record) -> Result<(), Fault> {
+        self.disk.write(self.part, EffectKind::Commit, |disk| {
+            if disk.epoch != self.epoch || disk.seq() + 1 != record.head.seq {
+                return Err(Fault::Fenced(self.part));
+            }
+            disk.records.push(record.clone());
+            Ok(())
+        })
+    }
+
+    fn records(&mut self, after: u64, max: usize) -> Result<Vec<Record>, Fault> {
+        let after = usize::try_from(after).expect("a test's journal fits memory");
+        Ok(self.disk.part(self.part).records.iter().skip(after).take(max).cloned().collect())
+    }
+}
+
+struct MemoryBooks {
+    disk: Arc<Disk>,
+    part: Part,
+    /// 0 for a reader, which may not project.
+    epoch: u64,
+}
+
+impl MemoryBooks {
+    fn disk(&self) -> MutexGuard<'_, PartDisk> {
+        self.disk.part(self.part)
+    }
+}
+
+impl Books for MemoryBooks {
+    fn projected(&mut self) -> Result<Projected, Fault> {
+        Ok(self.disk().books.projected)
+    }
+
+    fn claim(&mut self, epoch: u64) -> Result<(), Fault> {
+        self.disk.write(self.part, EffectKind::Claim, |disk| {
+            if disk.books.epoch >= epoch {
+                return Err(Fault::Fenced(self.part));
+            }
+            disk.enter(Entry::Claimed(epoch));
+            Ok(())
+        })?;
+        self.epoch = epoch;
+        Ok(())
+    }
+
+    fn project(&mut self, projection: &Projection) -> Result<(), Fault> {
+        self.disk.write(self.part, EffectKind::Project, |disk| {
+            if self.epoch == 0 || disk.books.epoch != self.epoch {
+                return Err(Fault::Fenced(self.part));
+            }
+            disk.books.check(projection)?;
+            disk.enter(Entry::Projected(projection.clone()));
+            Ok(())
+        })
+    }
+
+    fn load(&mut self, key: &Key) -> Result<Option<Object>, Fault> {
+        self.disk().books.objects.get(&encode_key(key)).map(|(_, body)| Ok(postcard::from_bytes(body)?)).transpose()
+    }
+
+    fn due(&mut self) -> Result<Vec<(i64, Key)>, Fault> {
+        let disk = self.disk();
+        let due = disk.books.objects.iter().filter_map(|(key, (due, _))| Some(((*due)?, key)));
+        let mut due = due.map(|(due, key)| Ok((due, decode_key(key)?))).collect::<Result<Vec<_>, Fault>>()?;
+        due.sort_unstable();
+        Ok(due)
+    }
+
+    fn line(&mut self, number: u64) -> Result<Option<Line>, Fault> {
+        self.disk().books.lines.get(&number).map(|body| Ok(postcard::from_bytes(body)?)).transpose()
+    }
+
+    fn order_line(&mut self, number: u64) -> Result<Option<Key>, Fault> {
+        self.disk().books.orders.get(&number).map(|key| decode_key(key)).transpose()
+    }
+
+    fn outbox(&mut self) -> Result<Vec<Envelope>, Fault> {
+        let from = self.part;
+        self.disk()
+            .books
+            .outbox
+            .iter()
+            .map(|((to, number), body)| Ok(Envelope { from, to: *to, number: *number, message: postcard::from_bytes(body)? }))
+            .collect()
+    }
+
+    fn last_timed_key(&mut self) -> Result<Option<RequestKey>, Fault> {
+        let answers = encode_key(&Key::Answer(RequestKey([0; 16])))..encode_key(&Key::Answer(RequestKey([0x80; 16])));
+        let timed = |key: &Vec<u8>| match decode_key(key) {
+            Ok(Key::Answer(key)) if key.is_timed() => Some(key),
+            _ => None,
+        };
+        Ok(self.disk().books.objects.range(answers).filter_map(|(key, _)| timed(key)).next_back())
+    }
+
+    fn each_object(&mut self, visit: &mut dyn FnMut(Key, Object) -> Result<(), Fault>) -> Result<(), Fault> {
+        for (key, (_, body)) in &self.disk().books.objects {
+            visit(decode_key(key)?, postcard::from_bytes(body)?)?;
+        }
+        Ok(())
+    }
+
+    fn each_line(&mut self, visit: &mut dyn FnMut(Line) -> Result<(), Fault>) -> Result<(), Fault> {
+        for body in self.disk().books.lines.values() {
+            visit(postcard::from_bytes(body)?)?;
+        }
+        Ok(())
+    }
+}
