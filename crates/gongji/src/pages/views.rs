@@ -420,3 +420,11 @@ pub struct MovementLine {
     pub state: String,
     pub state_tone: Tone,
 }
+
+impl MovementLine {
+    /// The parts of the detail, which may stand on lines of their own on a phone.
+    #[must_use]
+    pub fn parts(&self) -> Vec<&str> {
+        self.detail.split(" · ").filter(|part| !part.is_empty()).collect()
+    }
+}
