@@ -26,6 +26,7 @@ mod adapter;
 mod device;
 mod error;
 mod face;
+mod on_behalf;
 mod registry;
 mod sms;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use adapter::{AdapterConfig, AdapterError, HttpAdapter};
 pub use device::device_label;
 pub use error::{FieldError, IdentityError};
 pub use face::{Face, FaceAnswer};
+pub use on_behalf::{CONSENT_TEXT, OnBehalf};
 pub use registry::Registry;
 pub use sms::Sms;
 
@@ -303,6 +305,15 @@ impl Identity {
         }
     }
 
+    /// Sends a text to the phone on file, if there is one: for notices that are kept already.
+    pub async fn text(&self, holder: u64, text: &str, now_ms: i64) -> Result<()> {
+        let phone = self.blocking(move |vault| Ok(vault.person(holder)?.and_then(|person| person.phone))).await?;
+        match phone {
+            Some(phone) => self.adapters.sms.send_later(&self.vault, holder, phone, format!("【医保钱包】{text}"), now_ms).await,
+            None => Ok(()),
+        }
+    }
+
     async fn start_for_registered(&self, purpose: Purpose, id_number: &str, now_ms: i64) -> Result<Started> {
         let number = parse_number(id_number)?;
         let started = self
@@ -358,7 +369,7 @@ impl Identity {
         let holder = used?;
         let notice = match purpose {
             Purpose::Register => "注册好了。下一步:确认使用钱包,选一个使用地。",
-            Purpose::LogIn | Purpose::ForgotPassword => "你的医保码密码刚刚重设过,其他设备都已退出。如果不是你本人,请联系医保经办窗口。",
+            Purpose::LogIn | Purpose::ForgotPassword | Purpose::OnBehalf => "你的医保码密码刚刚重设过,其他设备都已退出。如果不是你本人,请联系医保经办窗口。",
         };
         self.notify(holder, notice, false, now_ms).await?;
         self.log_in(holder, label, now_ms).await

@@ -533,3 +533,12 @@ impl IntoResponse for Problem {
         response
     }
 }
+
+impl From<crate::service::family::OnBehalfError> for Problem {
+    fn from(error: crate::service::family::OnBehalfError) -> Problem {
+        match error {
+            crate::service::family::OnBehalfError::Identity(error) => error.into(),
+            crate::service::family::OnBehalfError::Service(error) => error.into(),
+        }
+    }
+}

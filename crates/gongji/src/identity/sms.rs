@@ -62,6 +62,7 @@ pub(super) fn code_text(purpose: Purpose, code: &str) -> String {
         Purpose::Register => "注册医保钱包",
         Purpose::LogIn => "登录医保钱包",
         Purpose::ForgotPassword => "重设医保码密码",
+        Purpose::OnBehalf => "代家人开通医保钱包",
     };
     format!("【医保钱包】你正在{what},验证码 {code},5 分钟内有效。不要告诉任何人,工作人员也不会问你要。")
 }
