@@ -20,8 +20,9 @@ pub(crate) struct Person {
     pub enrolment: Option<Enrolment>,
     pub died: bool,
     pub frozen: bool,
-    /// Record that touched it last.
+    /// Record that said something of this person last, and the last that moved this person's money.
     pub seq: u64,
+    pub money_seq: u64,
     pub seen: bool,
     pub held_seen: bool,
     pub awaiting_seen: bool,
@@ -156,6 +157,9 @@ impl Books {
     }
 
     fn change(&mut self, at: At, account: Account, posting: &Move, amount: i64, caption: Option<Caption>) -> Result {
+        if let Some(holder) = account.holder() {
+            self.person(at, holder)?.money_seq = at.seq;
+        }
         let below_zero = |balance: i64| at.finding(FindingKind::BelowZero, Subject::Account(account), "0 or more", balance);
         match account {
             Account::Personal { holder, area } => {

@@ -86,7 +86,7 @@ impl Auditor {
     fn person_of(&mut self, holder: HolderId, subject: Subject) -> Result<(At, &mut Person)> {
         let part = part_of(holder);
         match self.books_of(part, subject)?.people.get_mut(&holder) {
-            Some(person) => Ok((At { part, seq: person.seq, stamp: 0 }, person)),
+            Some(person) => Ok((At { part, seq: person.money_seq, stamp: 0 }, person)),
             None => Err(At::part(part).finding(FindingKind::RowUnknown, subject, "no such person", "a row")),
         }
     }
@@ -98,6 +98,7 @@ impl Auditor {
     pub fn expect_person(&mut self, row: &PersonRow) -> Result {
         let subject = Subject::Person(row.holder);
         let (at, person) = self.person_of(row.holder, subject)?;
+        let at = At { seq: person.seq, ..at };
         mark(at, &mut person.seen, subject)?;
         let own = PersonRow {
             holder: row.holder,
@@ -308,7 +309,7 @@ fn missing_in(part: u16, books: &Books, rows: Rows) -> Option<Finding> {
     let lacks = |seq: u64, subject: Subject, expected: String| Some(At { part, seq, stamp: 0 }.finding(FindingKind::RowMissing, subject, expected, "none"));
     match rows {
         Rows::People => {
-            let missing = books.people.iter().filter_map(|(holder, person)| Some((*holder, person.seq, missing_of(*holder, person)?)));
+            let missing = books.people.iter().filter_map(|(holder, person)| Some((*holder, person.money_seq, missing_of(*holder, person)?)));
             let (_, seq, (subject, fen)) = missing.min_by_key(|(holder, ..)| *holder)?;
             lacks(seq, subject, fen.map_or_else(|| "a row".to_owned(), |fen| format!("{fen} fen")))
         }

@@ -1,5 +1,7 @@
 //! What the auditor says when something is wrong: where, what, expected and found, in Chinese and in English.
 
+mod told;
+
 use crate::wire::{Account, GrantKind, Id, OrderId, Origin, part_of};
 use std::fmt;
 
@@ -136,7 +138,7 @@ impl Finding {
             (_, 0) => format!("第 {} 分区", self.part),
             (_, seq) => format!("第 {} 分区第 {seq} 条记录", self.part),
         };
-        format!("{place}:{}({})。应为 {},实为 {}。", self.kind.words().1, self.subject.zh(), self.expected, self.found)
+        format!("{place}:{}({})。应为 {},实为 {}。", self.kind.words().1, self.subject.zh(), told::zh(&self.expected), told::zh(&self.found))
     }
 
     pub fn en(&self) -> String {

@@ -225,7 +225,7 @@ impl Auditor {
         let people = self.reading.iter().flat_map(|reading| &reading.books.people);
         let differs = people.filter_map(|(holder, person)| {
             let (expected, found) = (expected.get(holder).copied().unwrap_or(0), i128::from(balance(person)));
-            (expected != found).then_some((*holder, person.seq, expected, found))
+            (expected != found).then_some((*holder, person.money_seq, expected, found))
         });
         match differs.min() {
             None => Ok(()),
@@ -300,7 +300,7 @@ impl Auditor {
                     wallet += i128::from(held.lot.amount);
                     origins.entry(held.lot.origin.area).or_default()[1] += i128::from(held.lot.amount);
                     if held.lot.amount <= 0 {
-                        let at = At { part: part_of(*holder), seq: person.seq, stamp: 0 };
+                        let at = At { part: part_of(*holder), seq: person.money_seq, stamp: 0 };
                         return Err(at.finding(FindingKind::BelowZero, lot_subject(*holder, held.lot.origin), "more than 0", held.lot.amount));
                     }
                 }
