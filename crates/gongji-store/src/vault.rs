@@ -20,6 +20,7 @@ mod password;
 mod person;
 mod proof;
 mod recovery;
+mod sandbox_clock;
 mod sandbox_face;
 mod session;
 
@@ -36,7 +37,7 @@ pub use code::{CODE_ATTEMPTS_MAX, CODE_MS, CODES_PER_DAY_MAX, CodeAsk, CodeError
 pub use consent::Consent;
 pub use institution_key::InstitutionKey;
 pub use mask::{KeepLast, mask_id_number, mask_name, mask_phone};
-pub use message::{Channel, MESSAGES_PAGE_MAX, Message};
+pub use message::{Channel, MESSAGES_PAGE_MAX, Message, Notice};
 pub use password::{ATTEMPTS_MAX, PasswordAnswer, WeakPassword, check_password_rules};
 pub use person::{NewPerson, Person, PutPerson};
 pub use proof::{Proof, ProofError, STEP_UP_MS};

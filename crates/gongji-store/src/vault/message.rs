@@ -1,6 +1,6 @@
 //! Messages: texts to a phone and notices in the app, kept sealed and shown in the holder's inbox.
 
-use rusqlite::{OptionalExtension as _, Row};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::{Result, Vault, from_sql_id, next_id, part_of, sql_id, unseal_some};
 use crate::seal::{Keys, Place, Sensitive};
@@ -37,7 +37,48 @@ pub struct Message {
     pub is_read: bool,
 }
 
+/// A notice made from the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    pub holder: u64,
+    pub text: Sensitive,
+    pub created_ms: i64,
+}
+
 impl Vault {
+    /// Keeps the notices of the journal records after `after` up to `last` of a partition, in one commit with that mark: each record is
+    /// told once. Nothing is kept, and `false` returned, if another has told them meanwhile.
+    pub fn put_notices(&self, part: u16, after: u64, last: u64, notices: &[Notice]) -> Result<bool> {
+        self.write(|tx, keys| {
+            if noticed(tx, part)? != after {
+                return Ok(false);
+            }
+            for notice in notices {
+                let part = part_of(notice.holder);
+                let id = next_id(tx, part, "message")?;
+                tx.prepare_cached(
+                    "insert into message (part, message_id, holder, channel, sealed_phone, sealed_text, created_ms) values (?1, ?2, ?3, ?4, null, ?5, ?6)",
+                )?
+                .execute((
+                    part,
+                    sql_id(id),
+                    sql_id(notice.holder),
+                    Channel::Notice.as_str(),
+                    keys.seal(Place::new("message", "text", id), notice.text.reveal()),
+                    notice.created_ms,
+                ))?;
+            }
+            tx.prepare_cached("insert into vault_meta (part, name, value) values (?1, 'noticed', ?2) on conflict (part, name) do update set value = ?2")?
+                .execute((part, last.to_be_bytes().to_vec()))?;
+            Ok(true)
+        })
+    }
+
+    /// The last journal record of a partition whose notices are kept.
+    pub fn noticed(&self, part: u16) -> Result<u64> {
+        self.read(|db, _| noticed(db, part))
+    }
+
     /// Keeps a message for a holder; the phone is given for texts.
     pub fn put_message(&self, holder: u64, channel: Channel, phone: Option<&str>, text: &str, now_ms: i64) -> Result<u64> {
         let part = part_of(holder);
@@ -110,6 +151,12 @@ impl Vault {
                 .unwrap_or(0))
         })
     }
+}
+
+fn noticed(db: &Connection, part: u16) -> Result<u64> {
+    let kept: Option<Vec<u8>> =
+        db.prepare_cached("select value from vault_meta where part = ?1 and name = 'noticed'")?.query_row([part], |row| row.get(0)).optional()?;
+    Ok(kept.and_then(|value| <[u8; 8]>::try_from(value).ok()).map_or(0, u64::from_be_bytes))
 }
 
 const COLUMNS: &str = "message_id, holder, channel, sealed_phone, sealed_text, created_ms, read_ms is not null";

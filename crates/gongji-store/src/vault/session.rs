@@ -274,6 +274,13 @@ impl Vault {
         if dirty.is_empty() { Ok(()) } else { self.write_last_seen(&dirty) }
     }
 
+    /// Lets memory read every session anew.
+    pub(super) fn forget_sessions(&self) {
+        let mut known = Vec::new();
+        self.0.sessions.0.each(|digest, _| known.push(*digest));
+        self.0.sessions.0.forget(known);
+    }
+
     fn write_last_seen(&self, seen: &[([u8; 32], Arc<Live>)]) -> Result<()> {
         self.write(|tx, _| {
             let mut statement = tx.prepare_cached("update session set last_seen_ms = ?3 where part = ?1 and token_sm3 = ?2")?;

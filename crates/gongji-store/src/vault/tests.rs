@@ -551,3 +551,15 @@ fn the_sweep_leaves_no_expired_codes_or_counters() {
     assert_eq!(vault.sweep(NOW + CODE_MS).unwrap(), 1);
     assert_eq!(vault.sweep(NOW + 8 * 24 * HOUR).unwrap(), 2);
 }
+
+#[test]
+fn sessions_move_along_when_the_sandbox_clock_jumps() {
+    let fixture = Fixture::new();
+    let (holder, vault) = (fixture.person(), &fixture.vault);
+    let (token, session) = vault.start_session(holder, "手机", NOW).unwrap();
+    let month = 31 * 86_400_000;
+    assert!(vault.session(&token, NOW).unwrap().is_some());
+    vault.carry_sessions(month).unwrap();
+    let carried = vault.session(&token, NOW + month).unwrap().unwrap();
+    assert_eq!((carried.id, carried.ends_ms), (session.id, session.ends_ms + month));
+}
