@@ -58,9 +58,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for KeyedJson<T> {
         let key = request.headers().get(IDEMPOTENCY_KEY).ok_or(Edge::KeyMissing)?;
         let key = key.to_str().map_err(|_| Edge::KeyMalformed)?.to_owned();
         let path = request.uri().path().to_owned();
-        is_json(request.headers())?;
+        let stated = is_json(request.headers());
         let bytes = bytes(request, state).await?;
-        Ok(KeyedJson { body: parse(&bytes)?, key, bytes, path })
+        let body = if bytes.is_empty() {
+            parse(b"{}")?
+        } else {
+            stated?;
+            parse(&bytes)?
+        };
+        Ok(KeyedJson { body, key, bytes, path })
     }
 }
 
