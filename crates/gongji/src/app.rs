@@ -1,5 +1,6 @@
 //! What every request works with.
 
+use crate::identity::Identity;
 use gongji_store::clock::{Clock, MovableClock};
 use gongji_store::vault::{Vault, VaultError};
 use gongji_store::{Engine, Fault};
@@ -10,6 +11,7 @@ use std::sync::Arc;
 pub struct App {
     pub engine: Engine,
     pub vault: Vault,
+    pub identity: Identity,
     pub clock: Arc<dyn Clock>,
     /// Only in the sandbox profile.
     pub sandbox: Option<Sandbox>,

@@ -2,9 +2,16 @@
 
 pub mod api;
 pub mod app;
+pub mod cli;
+pub mod config;
+pub mod demo;
 pub mod identity;
+pub mod import;
+pub mod installation;
+pub mod jobs;
 pub mod pages;
 pub mod problem;
+pub mod sandbox;
 pub mod server;
 pub mod service;
 pub mod time;

@@ -1,0 +1,204 @@
+//! The command line: one program, subcommands with English names, help in plain Chinese.
+
+mod import;
+mod office;
+mod sandbox;
+mod serve;
+mod verify;
+
+use clap::builder::styling::Styles;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// `{name}` and the rest are filled in by the parser of the command line.
+const HELP: &str = "{about-with-newline}\n用法:{usage}\n\n{all-args}{after-help}";
+
+/// Where the sandbox keeps its data unless told otherwise.
+const DATA_FOLDER: &str = "./gongji-data";
+
+#[derive(Parser)]
+#[command(
+    name = "gongji",
+    version,
+    about = "共济:跨省医保钱包。一个程序,里面有网页、接口、账本和审计。",
+    after_help = "第一次用?运行 gongji sandbox,再用浏览器打开它显示的网址。",
+    help_template = HELP,
+    subcommand_help_heading = "命令",
+    subcommand_value_name = "命令",
+    disable_help_subcommand = true,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    styles = Styles::plain(),
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+    /// 显示版本
+    #[arg(long, action = clap::ArgAction::Version, help_heading = "选项")]
+    version: Option<bool>,
+}
+
+#[derive(Args)]
+struct Common {
+    /// 显示帮助
+    #[arg(short, long, global = true, action = clap::ArgAction::Help, help_heading = "选项")]
+    help: Option<bool>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// 启动沙箱:真实的地区、虚构的家庭、可以拨动的时钟
+    #[command(help_template = HELP)]
+    Sandbox(sandbox::SandboxArgs),
+    /// 启动正式环境;设置不安全或缺少外部服务时会说明原因并拒绝启动
+    #[command(help_template = HELP)]
+    Serve(serve::ServeArgs),
+    /// 导入一个 CSV 文件;有一行错就什么都不改
+    #[command(help_template = HELP)]
+    Import(import::ImportArgs),
+    /// 独立审计:从日志重算每一笔余额和来源,与账本逐行核对
+    #[command(help_template = HELP)]
+    Verify(verify::VerifyArgs),
+    /// 演示:在临时目录里把整个流程走一遍,一步一步讲给你听
+    #[command(help_template = HELP)]
+    Demo(DemoArgs),
+    /// 压力测试:合规的转账,量出每秒笔数,最后核对账本
+    #[command(help_template = HELP)]
+    Bench(BenchArgs),
+    /// 窗口业务:为丢了密码、换了手机的人恢复登录,要两个人办
+    #[command(help_template = HELP, subcommand_help_heading = "命令", subcommand_value_name = "命令", disable_help_subcommand = true)]
+    Office(office::OfficeArgs),
+    /// 打印带说明的默认配置
+    #[command(help_template = HELP)]
+    Config,
+    /// 打印接口说明(OpenAPI 3.1,JSON)
+    #[command(help_template = HELP)]
+    Openapi,
+}
+
+#[derive(Args)]
+struct DemoArgs {
+    /// 分区数:付款人、收款人和医院会分在不同的分区里
+    #[arg(long, default_value_t = 1, value_name = "个数", help_heading = "选项")]
+    partitions: u16,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "选项")]
+struct BenchArgs {
+    /// 参保人数
+    #[arg(long, default_value_t = 1_000_000, value_name = "人数")]
+    holders: u64,
+    /// 转账笔数
+    #[arg(long, default_value_t = 2_000_000, value_name = "笔数")]
+    transfers: u64,
+    /// HTTP 部分的参保人数
+    #[arg(long, default_value_t = 100_000, value_name = "人数")]
+    http_holders: u64,
+    /// HTTP 部分每轮的转账笔数
+    #[arg(long, default_value_t = 120_000, value_name = "笔数")]
+    http_transfers: u64,
+    /// 不测 HTTP 部分
+    #[arg(long)]
+    skip_http: bool,
+    /// 数据放在哪里;不写就用临时目录
+    #[arg(long, value_name = "目录")]
+    data: Option<PathBuf>,
+    /// 只输出 JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the program and gives its exit code.
+pub fn run() -> i32 {
+    let cli = Cli::parse();
+    let _ = cli.version;
+    let _ = cli.common.help;
+    let done = match cli.command {
+        Command::Sandbox(args) => within_runtime(sandbox::run(args)),
+        Command::Serve(args) => serve::run(args),
+        Command::Import(args) => within_runtime(import::run(args)),
+        Command::Verify(args) => verify::run(&args),
+        Command::Demo(args) => within_runtime(crate::demo::run(args.partitions)),
+        Command::Bench(args) => bench(args),
+        Command::Office(args) => within_runtime(office::run(args)),
+        Command::Config => {
+            print!("{}", crate::config::DEFAULT);
+            Ok(())
+        }
+        Command::Openapi => {
+            println!();
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("{error:#}");
+            1
+        }
+    }
+}
+
+fn bench(args: BenchArgs) -> anyhow::Result<()> {
+    let BenchArgs { holders, transfers, http_holders, http_transfers, skip_http, data, json } = args;
+    let _ = (holders, transfers, http_holders, http_transfers, skip_http, data, json);
+    anyhow::bail!("bench")
+}
+
+fn within_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+/// Logs for people: warnings and worse on standard error, more with `GONGJI_LOG=info`.
+fn log_for_people() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("GONGJI_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    // A second subscriber in one process is a test's.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).try_init();
+}
+
+/// A progress bar that shows itself on a terminal and nowhere else.
+fn bar(label: &str) -> indicatif::ProgressBar {
+    let style = indicatif::ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {eta}").expect("a sound template");
+    indicatif::ProgressBar::new(0).with_style(style.progress_chars("━╸─")).with_prefix(label.to_owned())
+}
+
+/// Resolves when the process is asked to stop: Ctrl-C, or the signal of a service manager.
+async fn asked_to_stop() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut terminated) => tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            },
+            Err(_) => drop(interrupted.await),
+        }
+    }
+    #[cfg(not(unix))]
+    drop(interrupted.await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_and_option_is_explained_in_chinese() {
+        fn check(command: &clap::Command) {
+            let is_chinese = |text: String| text.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter));
+            assert!(is_chinese(command.get_about().map(ToString::to_string).unwrap_or_default()), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(is_chinese(argument.get_help().map(ToString::to_string).unwrap_or_default()), "{} {}", command.get_name(), argument.get_id());
+            }
+            command.get_subcommands().for_each(check);
+        }
+        Cli::command().debug_assert();
+        check(&Cli::command());
+    }
+}

@@ -1,0 +1,100 @@
+//! `gongji sandbox`.
+
+use crate::sandbox::{self, Plan, Running};
+use crate::server;
+use anyhow::Context;
+use clap::Args;
+use gongji_ledger::Part;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Sample logins and keys shown at start; all of them are on the sandbox page.
+const SHOWN_MAX: usize = 4;
+
+#[derive(Args)]
+#[command(next_help_heading = "选项")]
+pub struct SandboxArgs {
+    /// 数据目录;没有就建一个
+    #[arg(long, value_name = "目录", default_value = super::DATA_FOLDER)]
+    data: PathBuf,
+    /// 在哪个地址和端口上服务
+    #[arg(long, value_name = "地址:端口", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// 分区数,建立时定下,以后不能改
+    #[arg(long, value_name = "个数")]
+    partitions: Option<Part>,
+    /// 时钟从几点开始(北京时间),默认 2026-11-23T10:00;已经走得更晚就接着走
+    #[arg(long, value_name = "日期时间", value_parser = parse_clock)]
+    clock: Option<i64>,
+    /// 不要两个月的样例往来,从空账户开始
+    #[arg(long)]
+    no_history: bool,
+}
+
+/// `2026-11-23T10:00`, in China.
+fn parse_clock(text: &str) -> Result<i64, String> {
+    let time: jiff::civil::DateTime = text.parse().map_err(|_| "时间要写成 2026-11-23T10:00 这样".to_owned())?;
+    let zoned = time.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(8))).map_err(|_| "没有这个时间".to_owned())?;
+    Ok(zoned.timestamp().as_millisecond())
+}
+
+pub async fn run(args: SandboxArgs) -> anyhow::Result<()> {
+    super::log_for_people();
+    let listener =
+        tokio::net::TcpListener::bind(args.listen).await.with_context(|| format!("{} 监听不了,可能被别的程序占用;用 --listen 换一个端口", args.listen))?;
+    let address = listener.local_addr()?;
+    let plan =
+        Plan { folder: args.data, partitions: args.partitions, clock: args.clock.unwrap_or_else(sandbox::start_of_clock), with_history: !args.no_history };
+    let running = sandbox::start(&plan, &super::bar).await?;
+    greet(&running, address);
+    let ticking = tokio::spawn(crate::jobs::tick(Arc::clone(&running.app)));
+    let served = server::serve(listener, server::router(Arc::clone(&running.app), server::Profile::sandbox()), super::asked_to_stop()).await;
+    ticking.abort();
+    println!("正在停下:把账本写完……");
+    // Nothing may hold the partitions any more when they are closed.
+    let _ = ticking.await;
+    tokio::time::timeout(Duration::from_secs(30), running.app.engine.flush()).await.ok();
+    running.app.engine.stop();
+    println!("已停下。数据在 {}。", plan.folder.display());
+    Ok(served?)
+}
+
+fn greet(running: &Running, address: SocketAddr) {
+    let Some(sandbox) = &running.app.sandbox else { return };
+    let host = if address.ip().is_unspecified() { format!("127.0.0.1:{}", address.port()) } else { address.to_string() };
+    println!("共济沙箱已启动(里面的人、医院和钱都是虚构的)\n");
+    println!("  打开网页    http://{host}/");
+    println!("  沙箱控制台  http://{host}/sandbox  (时钟、验证码和通知、全部样例账号)");
+    println!("  收银台      http://{host}/cashier");
+    println!("  接口说明    http://{host}/docs");
+    println!("  现在是      {}", crate::time::rfc3339(running.app.now()));
+    println!("  数据目录    {}({} 个分区)\n", running.installation.folder().display(), running.installation.partitions());
+    println!("样例账号(身份证号 / 医保码密码):");
+    for login in sandbox.logins.iter().take(SHOWN_MAX) {
+        println!("  {}  {} / {}  {}", login.name, login.id_number, login.password, login.story);
+    }
+    println!("  ……一共 {} 个\n", sandbox.logins.len());
+    println!("样例机构密钥:");
+    for (code, name, key) in sandbox.institution_keys.iter().take(SHOWN_MAX) {
+        println!("  {name}({code})\n    {key}");
+    }
+    println!("  ……一共 {} 个\n", sandbox.institution_keys.len());
+    println!("按 Ctrl-C 停下。");
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_is_read_in_china() {
+        assert_eq!(parse_clock("2026-11-23T10:00").unwrap(), sandbox::start_of_clock());
+        assert_eq!(parse_clock("2026-11-23T10:00:00.5").unwrap(), sandbox::start_of_clock() + 500);
+        for wrong in ["", "10:00", "2026-02-30T10:00", "明天"] {
+            assert!(parse_clock(wrong).is_err(), "{wrong}");
+        }
+    }
+}

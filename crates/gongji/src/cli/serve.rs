@@ -1,0 +1,40 @@
+//! `gongji serve`: the production profile.
+
+use crate::config::Config;
+use crate::installation::{Installation, Profile};
+use crate::server;
+use anyhow::Context;
+use clap::Args;
+use gongji_store::clock::SystemClock;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+#[derive(Args)]
+#[command(next_help_heading = "选项")]
+pub struct ServeArgs {
+    /// 配置文件;gongji config 会打印一份带说明的默认配置
+    #[arg(long, value_name = "文件")]
+    config: PathBuf,
+}
+
+pub fn run(args: ServeArgs) -> anyhow::Result<()> {
+    // Everything that can be refused is refused before anything is opened.
+    let production = Config::read(&args.config)?.for_production()?;
+    let logging = tracing_subscriber::fmt().json().with_max_level(production.log_level).with_current_span(false).with_target(false);
+    let _ = logging.with_writer(std::io::stdout).try_init();
+    super::within_runtime(async move {
+        let installation = Installation::open_or_create(&production.data_folder, Profile::Production, Some(production.partitions))?;
+        let app = Arc::new(installation.start(Arc::new(SystemClock), None, production.adapters, production.keys_folder.as_deref())?);
+        let listener = tokio::net::TcpListener::bind(production.listen).await.with_context(|| format!("{} 监听不了,可能被别的程序占用", production.listen))?;
+        tracing::info!(listen.address = %production.listen, store.partitions = installation.partitions(), "serving");
+        let ticking = tokio::spawn(crate::jobs::tick(Arc::clone(&app)));
+        let router = server::router(Arc::clone(&app), server::Profile::production(production.hosts));
+        let served = server::serve(listener, router, super::asked_to_stop()).await;
+        ticking.abort();
+        let _ = ticking.await;
+        app.engine.flush().await;
+        app.engine.stop();
+        tracing::info!("stopped");
+        Ok(served?)
+    })
+}

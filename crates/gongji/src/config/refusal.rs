@@ -1,0 +1,78 @@
+//! Why a production start is refused: a name that stays, and a sentence that says what to do.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    SandboxSettings,
+    ListenMalformed(String),
+    PublicWithoutProxy(SocketAddr),
+    BaseUrlMissing,
+    BaseUrlNotHttps(String),
+    PartitionRange(u16),
+    LogLevel(String),
+    KeysOpen(PathBuf),
+    DataOpen(PathBuf),
+    AdapterMissing(&'static str),
+    AdapterOverNetwork(&'static str),
+    AdapterMalformed(&'static str, String),
+    TokenUnreadable(&'static str, PathBuf, String),
+    TokenOpen(&'static str, PathBuf),
+    TokenSample(&'static str),
+}
+
+impl Refusal {
+    /// Stable, for scripts and runbooks.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Refusal::SandboxSettings => "sandbox-settings",
+            Refusal::ListenMalformed(_) => "listen-malformed",
+            Refusal::PublicWithoutProxy(_) => "public-without-proxy",
+            Refusal::BaseUrlMissing => "base-url-missing",
+            Refusal::BaseUrlNotHttps(_) => "base-url-not-https",
+            Refusal::PartitionRange(_) => "partition-range",
+            Refusal::LogLevel(_) => "log-level",
+            Refusal::KeysOpen(_) => "keys-open",
+            Refusal::DataOpen(_) => "data-open",
+            Refusal::AdapterMissing(_) => "adapter-missing",
+            Refusal::AdapterOverNetwork(_) => "adapter-over-network",
+            Refusal::AdapterMalformed(..) => "adapter-malformed",
+            Refusal::TokenUnreadable(..) => "token-unreadable",
+            Refusal::TokenOpen(..) => "token-open",
+            Refusal::TokenSample(_) => "token-sample",
+        }
+    }
+
+    pub fn sentence(&self) -> String {
+        match self {
+            Refusal::SandboxSettings => "正式环境没有沙箱功能,请删掉 [sandbox] 一节;要试用请运行 gongji sandbox。".to_owned(),
+            Refusal::ListenMalformed(text) => format!("listen = \"{text}\" 要写成 地址:端口,比如 127.0.0.1:8080。"),
+            Refusal::PublicWithoutProxy(listen) => {
+                format!("listen = \"{listen}\" 对外可达,而程序自己不做 TLS。前面有代理就写 behind_proxy = true,没有就改成 127.0.0.1。")
+            }
+            Refusal::BaseUrlMissing => "base_url 没有写:大家用哪个网址访问?".to_owned(),
+            Refusal::BaseUrlNotHttps(url) => format!("base_url = \"{url}\" 要写成 https://主机名,后面不带路径。"),
+            Refusal::PartitionRange(count) => format!("data.partitions = {count} 要在 1 到 {} 之间。", gongji_ledger::PART_MAX),
+            Refusal::LogLevel(level) => format!("log.level = \"{level}\" 要是 error、warn、info、debug 之一。"),
+            Refusal::KeysOpen(path) => format!("密钥目录 {} 别人也能看,请运行 chmod 700 {0}。", path.display()),
+            Refusal::DataOpen(path) => format!("数据目录 {} 别人也能改,请运行 chmod go-w {0}。", path.display()),
+            Refusal::AdapterMissing(name) => format!("缺外部服务 {0}({1}):请写 adapters.{0}.url,约定见 docs/adapters.md。", name, what(name)),
+            Refusal::AdapterOverNetwork(name) => {
+                format!("adapters.{name}.url 要是本机的代理(http://127.0.0.1:端口):发给它的是个人信息,不能明文上网。")
+            }
+            Refusal::AdapterMalformed(name, why) => format!("adapters.{name} 写得不对:{why}。"),
+            Refusal::TokenUnreadable(name, path, why) => format!("adapters.{name} 的令牌文件 {} 读不出来:{why}。", path.display()),
+            Refusal::TokenOpen(name, path) => format!("adapters.{name} 的令牌文件 {} 别人也能看,请运行 chmod 600 {0}。", path.display()),
+            Refusal::TokenSample(name) => format!("adapters.{name} 的令牌太短或是例子里的,请换成服务方给的。"),
+        }
+    }
+}
+
+fn what(name: &str) -> &'static str {
+    match name {
+        "sms" => "短信",
+        "face" => "刷脸核验",
+        _ => "参保和身份登记核对",
+    }
+}

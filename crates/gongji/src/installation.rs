@@ -1,0 +1,244 @@
+//! A data folder: who it belongs to, how many partitions it has, and that one process alone works in it.
+//!
+//! `installation.toml` fixes profile and partition count when the folder is made; both are refused by name if asked otherwise later.
+//! `lock` is held as long as the folder is open: two writers would fence each other off, and people would see it.
+
+use crate::app::{App, Sandbox};
+use crate::identity::{Adapters, Identity};
+use gongji_ledger::{PART_MAX, Part};
+use gongji_store::clock::Clock;
+use gongji_store::seal::Keys;
+use gongji_store::sqlite::SqliteStore;
+use gongji_store::vault::{Vault, VaultError};
+use gongji_store::{Engine, Fault, Options};
+use serde::{Deserialize, Serialize};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Name of the file that describes the installation.
+pub const INSTALLATION_FILE: &str = "installation.toml";
+
+/// Name of the file whose lock says "somebody works here".
+pub const LOCK_FILE: &str = "lock";
+
+/// Where the keys stand unless the configuration says otherwise.
+pub const KEYS_FOLDER: &str = "keys";
+
+/// Version of the folder's layout.
+const LAYOUT: u16 = 1;
+
+/// What an installation is for. A sandbox never becomes production: its people are invented and its clock has moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    Sandbox,
+    Production,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Described {
+    layout: u16,
+    profile: Profile,
+    partitions: Part,
+    /// Of a sandbox: its samples are all in.
+    #[serde(default)]
+    is_seeded: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("数据目录 {0} 正被另一个 gongji 进程使用。请先停掉那个进程,或用 --data 换一个目录。")]
+    InUse(PathBuf),
+    #[error("{0} 里没有 gongji 的数据。请检查 --data,或先运行 gongji sandbox / gongji serve 建立一个。")]
+    Missing(PathBuf),
+    #[error("{folder} 建立时是 {found} 个分区,不能改成 {asked} 个:分区数决定了每个人的数据在哪里。请去掉 --partitions,或换一个新目录。")]
+    PartitionCount { folder: PathBuf, found: Part, asked: Part },
+    #[error("分区数要在 1 到 {PART_MAX} 之间。")]
+    PartitionRange,
+    #[error("{0} 是沙箱的数据目录,里面的人和钱都是虚构的,正式环境不能使用。请换一个目录。")]
+    IsSandbox(PathBuf),
+    #[error("{0} 是正式环境的数据目录,沙箱不能使用。请换一个目录。")]
+    IsProduction(PathBuf),
+    #[error("{0} 的布局版本是 {1},这个程序只认识 {LAYOUT}。请用建立它的那个版本,或先升级程序。")]
+    Layout(PathBuf, u16),
+    #[error("{path} 读不懂:{why}")]
+    Unreadable { path: PathBuf, why: String },
+    #[error("数据目录 {path} 用不了:{source}")]
+    Folder { path: PathBuf, source: std::io::Error },
+    #[error("账本打不开:{0}")]
+    Fault(#[from] Fault),
+    #[error("个人信息库打不开:{0}")]
+    Vault(#[from] VaultError),
+}
+
+/// An open data folder. The lock goes with it.
+pub struct Installation {
+    folder: PathBuf,
+    described: Described,
+    is_new: bool,
+    _lock: File,
+}
+
+/// What an existing folder says of itself, without opening it.
+pub fn describe(folder: &Path) -> Result<(Profile, Part), OpenError> {
+    let described = read(folder)?.ok_or_else(|| OpenError::Missing(folder.to_owned()))?;
+    Ok((described.profile, described.partitions))
+}
+
+impl Installation {
+    /// Opens a folder that exists.
+    pub fn open(folder: &Path) -> Result<Installation, OpenError> {
+        let described = read(folder)?.ok_or_else(|| OpenError::Missing(folder.to_owned()))?;
+        Ok(Installation { folder: folder.to_owned(), described, is_new: false, _lock: lock(folder)? })
+    }
+
+    /// Opens a folder for `profile`, and makes it if there is none. `partitions` must be those it was made with.
+    pub fn open_or_create(folder: &Path, profile: Profile, partitions: Option<Part>) -> Result<Installation, OpenError> {
+        if partitions.is_some_and(|asked| asked == 0 || asked > PART_MAX) {
+            return Err(OpenError::PartitionRange);
+        }
+        std::fs::create_dir_all(folder).map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
+        let lock = lock(folder)?;
+        if let Some(described) = read(folder)? {
+            match (described.profile, profile) {
+                (Profile::Sandbox, Profile::Production) => return Err(OpenError::IsSandbox(folder.to_owned())),
+                (Profile::Production, Profile::Sandbox) => return Err(OpenError::IsProduction(folder.to_owned())),
+                _ => {}
+            }
+            if let Some(asked) = partitions
+                && asked != described.partitions
+            {
+                return Err(OpenError::PartitionCount { folder: folder.to_owned(), found: described.partitions, asked });
+            }
+            return Ok(Installation { folder: folder.to_owned(), described, is_new: false, _lock: lock });
+        }
+        let described = Described { layout: LAYOUT, profile, partitions: partitions.unwrap_or(1), is_seeded: false };
+        let installation = Installation { folder: folder.to_owned(), described, is_new: true, _lock: lock };
+        installation.write()?;
+        Ok(installation)
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub fn profile(&self) -> Profile {
+        self.described.profile
+    }
+
+    pub fn partitions(&self) -> Part {
+        self.described.partitions
+    }
+
+    /// Whether this very opening made the folder.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    pub fn is_seeded(&self) -> bool {
+        self.described.is_seeded
+    }
+
+    /// Notes that the samples of a sandbox are all in.
+    pub fn set_seeded(&mut self) -> Result<(), OpenError> {
+        self.described.is_seeded = true;
+        self.write()
+    }
+
+    /// Commit time of the last record of all partitions (ms); 0 where there is none. A sandbox's clock goes on from there.
+    pub fn last_stamp(&self) -> Result<i64, OpenError> {
+        Ok(SqliteStore::last_stamp(&self.folder, self.described.partitions)?)
+    }
+
+    /// Starts everything that works in this folder. `keys` is the folder of the keys, where it is not inside the data folder.
+    pub fn start(&self, clock: Arc<dyn Clock>, sandbox: Option<Sandbox>, adapters: Adapters, keys: Option<&Path>) -> Result<App, OpenError> {
+        let parts = self.described.partitions;
+        let vault = match keys {
+            None => Vault::open(&self.folder, parts)?,
+            Some(folder) => {
+                let is_new = !self.folder.join(gongji_store::vault::VAULT_FILE).exists();
+                Vault::open_with(&self.folder, Keys::open(folder, is_new).map_err(VaultError::from)?, parts)?
+            }
+        };
+        let store = Arc::new(SqliteStore::open(&self.folder, parts)?);
+        let engine = Engine::start(store, clock.clone(), Options { parts, disturb: None })?;
+        let identity = Identity::new(vault.clone(), adapters);
+        Ok(App { engine, vault, identity, clock, sandbox })
+    }
+
+    /// Written beside and put in place, so that a crash leaves the old one or the new one.
+    fn write(&self) -> Result<(), OpenError> {
+        let text = format!(
+            "# gongji 的数据目录。建立以后不能改;要换分区数或用途,请建一个新目录。\n{}",
+            toml::to_string(&self.described).expect("four plain fields are TOML")
+        );
+        let path = self.folder.join(INSTALLATION_FILE);
+        let beside = self.folder.join(format!("{INSTALLATION_FILE}.new"));
+        let put = || {
+            std::fs::write(&beside, text)?;
+            File::open(&beside)?.sync_all()?;
+            std::fs::rename(&beside, &path)
+        };
+        put().map_err(|source| OpenError::Folder { path: self.folder.clone(), source })
+    }
+}
+
+fn read(folder: &Path) -> Result<Option<Described>, OpenError> {
+    let path = folder.join(INSTALLATION_FILE);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(OpenError::Folder { path, source }),
+    };
+    let described: Described = toml::from_str(&text).map_err(|error| OpenError::Unreadable { path, why: error.message().to_owned() })?;
+    if described.layout != LAYOUT {
+        return Err(OpenError::Layout(folder.to_owned(), described.layout));
+    }
+    Ok(Some(described))
+}
+
+fn lock(folder: &Path) -> Result<File, OpenError> {
+    let folder_error = |source| OpenError::Folder { path: folder.to_owned(), source };
+    let file = File::options().create(true).truncate(false).write(true).open(folder.join(LOCK_FILE)).map_err(folder_error)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(folder.to_owned())),
+        Err(TryLockError::Error(source)) => Err(folder_error(source)),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_keeps_its_profile_and_its_count_and_lets_one_process_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = Installation::open_or_create(folder.path(), Profile::Sandbox, Some(3)).unwrap();
+        assert!(made.is_new() && !made.is_seeded());
+        assert!(matches!(Installation::open(folder.path()), Err(OpenError::InUse(_))));
+        drop(made);
+        let mut again = Installation::open_or_create(folder.path(), Profile::Sandbox, None).unwrap();
+        assert_eq!((again.partitions(), again.is_new()), (3, false));
+        again.set_seeded().unwrap();
+        drop(again);
+        assert!(Installation::open(folder.path()).unwrap().is_seeded());
+        assert!(matches!(Installation::open_or_create(folder.path(), Profile::Sandbox, Some(4)), Err(OpenError::PartitionCount { found: 3, asked: 4, .. })));
+        assert!(matches!(Installation::open_or_create(folder.path(), Profile::Production, None), Err(OpenError::IsSandbox(_))));
+        assert_eq!(describe(folder.path()).unwrap(), (Profile::Sandbox, 3));
+    }
+
+    #[test]
+    fn what_is_no_installation_is_not_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(Installation::open(folder.path()), Err(OpenError::Missing(_))));
+        assert!(matches!(Installation::open_or_create(folder.path(), Profile::Sandbox, Some(0)), Err(OpenError::PartitionRange)));
+        std::fs::write(folder.path().join(INSTALLATION_FILE), "layout = 9\nprofile = \"sandbox\"\npartitions = 1\n").unwrap();
+        assert!(matches!(Installation::open(folder.path()), Err(OpenError::Layout(_, 9))));
+        std::fs::write(folder.path().join(INSTALLATION_FILE), "anything").unwrap();
+        assert!(matches!(Installation::open(folder.path()), Err(OpenError::Unreadable { .. })));
+    }
+}

@@ -1,0 +1,35 @@
+//! What happens without anybody asking, as time passes.
+//!
+//! The deadlines themselves are decided in the partitions, at commit time; here somebody only looks at the clock for them.
+
+use crate::app::App;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::MissedTickBehavior;
+
+/// How late a deadline may be acted on. No reader sees money as held past it in the meantime.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Rounds between two sweeps of the vault: an hour.
+const SWEEP_ROUNDS: u32 = 3_600;
+
+/// Runs until it is aborted.
+pub async fn tick(app: Arc<App>) {
+    let mut interval = tokio::time::interval(LOOK);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut round: u32 = 0;
+    loop {
+        interval.tick().await;
+        if let Err(fault) = app.engine.nudge().await {
+            tracing::error!(%fault, "a partition does not look at its deadlines");
+        }
+        if round.is_multiple_of(SWEEP_ROUNDS) {
+            let now = app.now();
+            match app.vault(move |vault| vault.sweep(now)).await {
+                Ok(gone) => tracing::debug!(vault.rows_swept = gone, "swept the vault"),
+                Err(error) => tracing::warn!(%error, "the vault could not be swept; it is tried again in an hour"),
+            }
+        }
+        round = round.wrapping_add(1);
+    }
+}

@@ -1,0 +1,5 @@
+//! `gongji`: see [`gongji::cli`].
+
+fn main() {
+    std::process::exit(gongji::cli::run());
+}
