@@ -4,8 +4,8 @@
 mod books;
 mod cases;
 mod machines;
-mod pages;
 mod properties;
+mod rules_page;
 mod script;
 mod transcript;
 mod world;

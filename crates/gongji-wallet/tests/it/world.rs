@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// One journal record, with what is needed to read it again.
+#[derive(Clone)]
 pub struct Record {
     pub seq: u64,
     pub stamp: i64,
@@ -19,7 +20,7 @@ pub struct Record {
 }
 
 /// One partition: what it holds, what it held before its journal began, and its journal.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Partition {
     pub objects: BTreeMap<Key, Arc<Object>>,
     pub base: BTreeMap<Key, Arc<Object>>,
@@ -42,6 +43,7 @@ impl Memory for View<'_> {
     }
 }
 
+#[derive(Clone)]
 pub struct World {
     /// Partitions of people and institutions; the directory is number 0 and not among them.
     pub parts: Part,
