@@ -4,9 +4,9 @@
 //! advances a day for each round through all holders. All rules, limits, lots, idempotency and the journal are at work, and a transfer counts when its
 //! commit is durable. At the end the auditor verifies the books.
 
-mod core;
 mod country;
 mod http;
+mod partition;
 
 use serde::Serialize;
 use std::path::PathBuf;
@@ -94,7 +94,7 @@ pub async fn run(plan: Plan) -> anyhow::Result<()> {
 }
 
 async fn measure(plan: &Plan, folder: &std::path::Path) -> anyhow::Result<Report> {
-    let core = core::measure(plan, &folder.join("core")).await?;
+    let core = partition::measure(plan, &folder.join("core")).await?;
     let http = if plan.skip_http { Vec::new() } else { http::measure(plan, &folder.join("http")).await? };
     Ok(Report { core, http, books: "verified" })
 }

@@ -40,7 +40,7 @@ pub(super) async fn measure(plan: &Plan, folder: &Path) -> anyhow::Result<Vec<Ht
     );
     let clock = Arc::new(MovableClock::standing(country::first_morning() - gongji_wallet::day::DAY_MS));
     let app = open(plan, folder, clock.clone()).await?;
-    let bar = super::core::bar(plan.http_transfers * runs, "准备请求");
+    let bar = super::partition::bar(plan.http_transfers * runs, "准备请求");
     clock.set(country::first_morning());
     let requests = prepare(&app, plan, runs, &bar)?;
     bar.finish_and_clear();
@@ -90,7 +90,7 @@ async fn open(plan: &Plan, folder: &Path, clock: Arc<MovableClock>) -> anyhow::R
         ensure!(put.iter().enumerate().all(|(at, put)| put.holder() == expected(at)), "the vault numbers people in the order they come");
     }
     country::open_areas(&engine).await?;
-    let bar = super::core::bar(plan.http_holders, "建立参保人");
+    let bar = super::partition::bar(plan.http_holders, "建立参保人");
     country::settle_people(&engine, PART, plan.http_holders, now, |count| bar.inc(count)).await?;
     bar.finish_and_clear();
     let identity = Identity::new(vault.clone(), Adapters::sandbox());

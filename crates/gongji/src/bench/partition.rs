@@ -22,13 +22,13 @@ pub(super) async fn measure(plan: &Plan, folder: &Path) -> anyhow::Result<CoreFi
     let store = Arc::new(SqliteStore::open(folder, 1)?);
     let engine = Arc::new(Engine::start(store, clock.clone(), Options { parts: 1, disturb: None })?);
     country::open_areas(&engine).await?;
-    let bar = bar(plan.holders, "建立参保人");
-    country::settle_people(&engine, PART, plan.holders, gongji_store::clock::Clock::now(&*clock), |count| bar.inc(count)).await?;
-    bar.finish_and_clear();
+    let making = bar(plan.holders, "建立参保人");
+    country::settle_people(&engine, PART, plan.holders, gongji_store::clock::Clock::now(&*clock), |count| making.inc(count)).await?;
+    making.finish_and_clear();
     engine.flush().await;
     let (journal_before, books_before) = sizes(folder)?;
 
-    let bar = super::core::bar(plan.transfers, "转账");
+    let bar = bar(plan.transfers, "转账");
     let begin = Instant::now();
     let (mut refused, mut latencies) = (0, Vec::new());
     let mut number = 0;
