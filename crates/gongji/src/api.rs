@@ -1,8 +1,14 @@
 //! The API under `/api/v1`, and its description.
 
+pub mod auth;
+pub mod family;
+pub mod me;
+pub mod premiums;
+pub mod proofs;
 pub mod recorded;
 pub mod state;
 pub mod transfers;
+pub mod wallet;
 pub mod wire;
 
 use crate::app::App;
@@ -12,5 +18,14 @@ use utoipa_axum::router::OpenApiRouter;
 
 /// Every route of the API; those of the sandbox only where there is one.
 pub fn router(_is_sandbox: bool) -> Router<Arc<App>> {
-    OpenApiRouter::new().nest("/api/v1", OpenApiRouter::new().merge(transfers::router()).merge(state::router())).split_for_parts().0
+    let routes = OpenApiRouter::new()
+        .merge(auth::router())
+        .merge(me::router())
+        .merge(wallet::router())
+        .merge(family::router())
+        .merge(proofs::router())
+        .merge(transfers::router())
+        .merge(premiums::router())
+        .merge(state::router());
+    OpenApiRouter::new().nest("/api/v1", routes).split_for_parts().0
 }
