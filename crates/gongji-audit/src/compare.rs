@@ -285,20 +285,24 @@ impl Auditor {
     /// # Errors
     /// The first missing row, by partition and number.
     pub fn missing(&self, rows: &[Rows]) -> Result {
-        for (part, reading) in (0_u16..).zip(&self.reading) {
-            if let Some(finding) = rows.iter().find_map(|rows| missing_in(part, &reading.books, *rows)) {
-                return Err(finding);
-            }
+        (0..self.reading.len() as u16).try_for_each(|part| self.missing_of(part, rows))
+    }
+
+    /// The same for one partition: its rows may be of an earlier record than those of the others, and are looked for when its reading stands there.
+    pub fn missing_of(&self, part: u16, rows: &[Rows]) -> Result {
+        let Some(reading) = self.reading.get(usize::from(part)) else { return Ok(()) };
+        if let Some(finding) = rows.iter().find_map(|rows| missing_in(part, &reading.books, *rows)) {
+            return Err(finding);
         }
         if rows.contains(&Rows::Transfers)
-            && let Some((id, part, side)) = self.transfers.unseen()
+            && let Some((id, side)) = self.transfers.unseen(part)
         {
             return Err(At::part(part).finding(FindingKind::RowMissing, Subject::Transfer(id), side, "none"));
         }
         if rows.contains(&Rows::Payments)
-            && let Some((id, paid)) = self.payments.iter().filter(|(_, paid)| !paid.seen).min_by_key(|(id, _)| **id)
+            && let Some((id, paid)) = self.payments.iter().filter(|(_, paid)| !paid.seen && part_of(paid.holder) == part).min_by_key(|(id, _)| **id)
         {
-            let at = At { part: part_of(paid.holder), seq: paid.seq, stamp: 0 };
+            let at = At { part, seq: paid.seq, stamp: 0 };
             return Err(at.finding(FindingKind::RowMissing, Subject::Payment(*id), paid.state.name(), "none"));
         }
         Ok(())

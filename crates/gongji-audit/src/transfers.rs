@@ -159,17 +159,17 @@ impl Transfers {
         })
     }
 
-    /// The first transfer with a side that no row named: its id, the side's partition, which side.
-    pub fn unseen(&self) -> Option<(Id, u16, &'static str)> {
+    /// The first transfer with a side in this partition that no row named: its id and which side.
+    pub fn unseen(&self, part: u16) -> Option<(Id, &'static str)> {
         let missing = self.tracks.iter().filter_map(|(id, track)| {
             let (outgoing, incoming, seen, sender_part, receiver_part) = match track {
                 Track::Open(moving) => (moving.outgoing.is_some(), moving.incoming.is_some(), moving.seen, part_of(moving.sender), part_of(moving.receiver)),
                 Track::Done { seen, sender_part, receiver_part, .. } => (true, true, *seen, *sender_part, *receiver_part),
             };
-            if outgoing && !seen.outgoing {
-                Some((*id, sender_part, "the sender's row"))
-            } else if incoming && !seen.incoming {
-                Some((*id, receiver_part, "the receiver's row"))
+            if outgoing && !seen.outgoing && sender_part == part {
+                Some((*id, "the sender's row"))
+            } else if incoming && !seen.incoming && receiver_part == part {
+                Some((*id, "the receiver's row"))
             } else {
                 None
             }

@@ -140,3 +140,31 @@ fn the_chain_is_computed_alike_by_two_hands() {
     assert_eq!(gongji_audit::link(&previous, 3, 1 << 40, -5, 77, b"payload"), gongji_ledger::link(&previous, &head, b"payload"));
     assert_eq!(gongji_audit::GENESIS, gongji_ledger::GENESIS);
 }
+
+/// The example of `docs/journal-format.md`: a person is entered and 123.45 yuan are paid in.
+#[test]
+fn the_example_in_the_description_of_the_format_is_right() {
+    use gongji_ledger::{Account, Fen, GrantKind, HolderId, Lot, Move, Origin, RecordHead};
+    use gongji_wallet::{Event, Fact};
+    let (holder, area) = (HolderId::new(1, 1), 370_100);
+    let lot = Lot { origin: Origin { contributor: holder, area, kind: GrantKind::Own }, since: 1_728_000_000_000, amount: Fen(12_345) };
+    let events = [
+        Event { fact: Fact::HolderCreated { holder }, moves: Vec::new() },
+        Event {
+            fact: Fact::Contributed { holder, area, month: 202_409 },
+            moves: vec![Move::new(Account::Fund { area }, Account::Personal { holder, area }, vec![lot])],
+        },
+    ];
+    let payload = postcard::to_allocvec(&events[..]).unwrap();
+    let head = RecordHead { part: 1, seq: 1, stamp: 1_728_000_000_000, directory: 0 };
+    let hash = gongji_ledger::link(&gongji_ledger::GENESIS, &head, &payload);
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let description = include_str!("../../../../docs/journal-format.md");
+    for told in [hex(&payload), hex(&hash)] {
+        assert!(description.contains(&told), "the description lacks {told}");
+    }
+    let mut auditor = gongji_audit::Auditor::new(1);
+    auditor.record(1, 1, head.stamp, 0, &payload, &hash).unwrap();
+    auditor.finish().unwrap();
+    auditor.expect_personal(holder.0, area, 12_345).unwrap();
+}
