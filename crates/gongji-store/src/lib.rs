@@ -7,6 +7,7 @@ mod fault;
 pub mod memory;
 mod partition;
 mod projector;
+mod replay;
 pub mod seal;
 mod shared;
 pub mod sqlite;

@@ -15,6 +15,7 @@ use gongji_wallet::work::{Changes, KeyMap};
 use gongji_wallet::{Decision, Lookup, Memory, Work, decide};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -95,7 +96,7 @@ enum Waiting {
     Many(usize, oneshot::Sender<Vec<Reply>>),
 }
 
-/// Shuts a partition's door when its writer ends, also when a bug ends it: nobody may wait for a writer that is gone.
+/// Shuts a partition's door when its writer ends, however it ends: nobody may wait for a writer that is gone.
 struct Leaving {
     part: Part,
     doors: Arc<Doors>,
@@ -103,9 +104,6 @@ struct Leaving {
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            tracing::error!(part = self.part, "a bug ended the partition's writer");
-        }
         self.doors.close(self.part);
         self.doors.stirred();
     }
@@ -137,19 +135,23 @@ impl Writer {
                         Inbound::Nudge(done) => nudges.push(done),
                     }
                 }
-                let outcome = self.batch(requests);
-                if matches!(&outcome, Err(Fault::Fenced(_) | Fault::Stopped(_) | Fault::Damaged(_))) {
+                // A bug ends this partition and no other; after it nothing here is used again but the way out.
+                let outcome = catch_unwind(AssertUnwindSafe(|| self.batch(requests))).unwrap_or_else(|_| {
                     self.is_ended = true;
-                }
+                    Err(Fault::Unknown(format!("a bug stopped partition {}", self.part)))
+                });
+                self.is_ended |= matches!(&outcome, Err(Fault::Fenced(_) | Fault::Stopped(_) | Fault::Damaged(_)));
                 let looked = outcome.as_ref().map(drop).map_err(Clone::clone);
+                if self.is_ended {
+                    tracing::error!(part = self.part, ?looked, "the partition stops writing");
+                    // Shut before anybody is told, so that whoever asks again is refused.
+                    self.doors.close(self.part);
+                }
                 reply(waiting, outcome);
                 for done in nudges {
                     let _ = done.send(looked.clone());
                 }
                 if self.is_ended {
-                    tracing::error!(part = self.part, ?looked, "the partition stops writing");
-                    // Shut before the queue is emptied: what comes later is refused, what has come is told the same.
-                    self.doors.close(self.part);
                     queue.close();
                     inbound.for_each(|item| refuse(item, self.part));
                     while let Ok(item) = queue.try_recv() {

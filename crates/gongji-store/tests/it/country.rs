@@ -142,6 +142,13 @@ pub fn send(number: u64, sender: HolderId, receiver: HolderId, relation: u8, amo
     step(sender.part(), number, Command::RequestTransfer(request))
 }
 
+/// The same from the sender's wallet.
+pub fn send_from_wallet(number: u64, sender: HolderId, receiver: HolderId, relation: u8, amount: Fen) -> Step {
+    let proof = proof(number, sender, transfer_binding(receiver, amount, true));
+    let request = RequestTransfer { id: TransferId(id(number)), sender, receiver, relation, amount, from_wallet: true, proof };
+    step(sender.part(), number, Command::RequestTransfer(request))
+}
+
 pub fn accept(number: u64, transfer: u64, receiver: HolderId) -> Step {
     step(receiver.part(), number, Command::AcceptTransfer { id: TransferId(id(transfer)), receiver, by: receiver })
 }

@@ -1,14 +1,14 @@
 //! The whole way of the money, from a contribution to a premium.
 
 use crate::country::*;
+use crate::stores::places;
 use gongji_ledger::{Account, Fen, Part};
 use gongji_store::Engine;
-use gongji_store::sqlite::SqliteStore;
 use gongji_wallet::Outcome;
 use gongji_wallet::object::{LineCode, OrderState, PayFirst, PaymentState, TransferState};
-use std::sync::Arc;
 
-/// After the founding: a first transfer waits and is accepted, a second is credited at once, a payment is taken and partly refunded, and a premium is paid.
+/// After the founding. A first transfer waits and is accepted, a second is credited at once, a payment is taken and partly refunded; part of the wallet goes
+/// on to the first sender, who pays a premium with it; a premium for somebody who owes none comes back.
 pub fn journey(people: &People) -> Vec<Step> {
     let People { parts, wang, li, .. } = *people;
     vec![
@@ -19,7 +19,9 @@ pub fn journey(people: &People) -> Vec<Step> {
         place_order(104, 103, li, Fen(30_000), parts),
         capture(105, 104, li, Fen(25_000)),
         refund(106, 104, li, Fen(5_000)),
-        pay_premium(107, li, li),
+        send_from_wallet(107, li, wang, 20, Fen(45_000)),
+        pay_premium(108, wang, li),
+        pay_premium(109, li, wang),
     ]
 }
 
@@ -29,7 +31,8 @@ pub fn check_destination(people: &People, dumps: &[Dump]) {
     let accounts = check_balanced(dumps);
     let expected = [
         (Account::Personal { holder: wang, area: JINAN }, Fen(350_000)),
-        (Account::Wallet { holder: li }, Fen(150_000 - 25_000 + 5_000) - PREMIUM),
+        (Account::Wallet { holder: wang }, Fen(45_000) - PREMIUM),
+        (Account::Wallet { holder: li }, Fen(150_000 - 25_000 + 5_000 - 45_000)),
         (Account::Payable { institution: pharmacy() }, Fen(20_000)),
         (Account::Premium { area: LUZHOU, year: YEAR }, PREMIUM),
         (Account::Fund { area: JINAN }, Fen(-500_000)),
@@ -46,7 +49,9 @@ async fn check_statement(engine: &Engine, people: &People) {
         (LineCode::PaymentHold, Fen(-30_000)),
         (LineCode::PaymentRelease, Fen(5_000)),
         (LineCode::PaymentRefund, Fen(5_000)),
+        (LineCode::TransferOut, Fen(-45_000)),
         (LineCode::PremiumHold, -PREMIUM),
+        (LineCode::PremiumRelease, PREMIUM),
     ];
     assert_eq!(told, expected);
     let page = engine.lines(people.li, Some(lines[1].number), 2, |_| true).await.unwrap();
@@ -57,46 +62,53 @@ async fn check_statement(engine: &Engine, people: &People) {
 }
 
 async fn check_journey(parts: Part) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Arc::new(SqliteStore::open(folder.path(), parts).unwrap());
-    let people = People::of(parts);
-    let clock = clock();
-    let engine = start(store.clone(), &clock, parts, None).unwrap();
-    for outcome in walk(&engine, &founding(&people)).await {
-        assert_eq!(outcome, Outcome::Done);
-    }
-    let outcomes = walk(&engine, &journey(&people)).await;
-    let apart = people.wang.part() != people.li.part();
-    let told = if apart { TransferState::Submitted } else { TransferState::AwaitingRecipient };
-    assert!(matches!(outcomes[0], Outcome::Transfer { state, .. } if state == told), "{:?}", outcomes[0]);
-    assert!(matches!(outcomes[1], Outcome::Transfer { state: TransferState::Credited, .. }), "{:?}", outcomes[1]);
-    let told = if apart { TransferState::Submitted } else { TransferState::Credited };
-    assert!(matches!(outcomes[2], Outcome::Transfer { state, .. } if state == told), "{:?}", outcomes[2]);
-    assert!(matches!(outcomes[5], Outcome::Payment { state: PaymentState::Captured, .. }), "{:?}", outcomes[5]);
-    assert!(matches!(outcomes[6], Outcome::Payment { refunded: Fen(5_000), .. }), "{:?}", outcomes[6]);
-    assert!(matches!(outcomes[7], Outcome::Premium { state: PaymentState::Captured, .. }), "{:?}", outcomes[7]);
-    check_statement(&engine, &people).await;
-    drop(engine);
-    let before = dump(&*store, parts);
-    check_destination(&people, &before);
-
-    // A restart changes nothing, and answers every request as before.
-    let engine = start(store.clone(), &clock, parts, None).unwrap();
-    check_statement(&engine, &people).await;
-    assert_eq!(walk(&engine, &journey(&people)).await, outcomes);
-    drop(engine);
-    assert_eq!(dump(&*store, parts), before);
-
-    // Without its books it builds them again from the journal.
-    for part in 0..=parts {
-        for suffix in ["", "-wal", "-shm"] {
-            let _ = std::fs::remove_file(folder.path().join(format!("p{part:02}/books.sqlite{suffix}")));
+    for place in places(parts) {
+        let people = People::of(parts);
+        let clock = clock();
+        let engine = place.start(&clock, parts);
+        for outcome in walk(&engine, &founding(&people)).await {
+            assert_eq!(outcome, Outcome::Done);
         }
+        let outcomes = walk(&engine, &journey(&people)).await;
+        let apart = people.wang.part() != people.li.part();
+        check_transfer(&outcomes[0], if apart { TransferState::Submitted } else { TransferState::AwaitingRecipient });
+        check_transfer(&outcomes[1], TransferState::Credited);
+        check_transfer(&outcomes[2], if apart { TransferState::Submitted } else { TransferState::Credited });
+        assert!(matches!(outcomes[5], Outcome::Payment { state: PaymentState::Captured, .. }), "{:?}", outcomes[5]);
+        assert!(matches!(outcomes[6], Outcome::Payment { refunded: Fen(5_000), .. }), "{:?}", outcomes[6]);
+        check_transfer(&outcomes[7], if apart { TransferState::Submitted } else { TransferState::Credited });
+        check_premium(&outcomes[8], if apart { PaymentState::Held } else { PaymentState::Captured });
+        check_premium(&outcomes[9], if apart { PaymentState::Held } else { PaymentState::Refused });
+        check_statement(&engine, &people).await;
+        drop(engine);
+        let before = place.dump(parts);
+        check_destination(&people, &before);
+
+        // A restart changes nothing, and answers every request as before.
+        let engine = place.start(&clock, parts);
+        check_statement(&engine, &people).await;
+        assert_eq!(walk(&engine, &journey(&people)).await, outcomes);
+        drop(engine);
+        assert_eq!(place.dump(parts), before);
+
+        // Without its books it builds them again from the journal, down to the last byte.
+        place.lose_books(parts);
+        let engine = place.start(&clock, parts);
+        check_statement(&engine, &people).await;
+        assert_eq!(walk(&engine, &journey(&people)).await, outcomes);
+        drop(engine);
+        assert_eq!(place.dump(parts), before);
     }
-    let engine = start(store.clone(), &clock, parts, None).unwrap();
-    check_statement(&engine, &people).await;
-    drop(engine);
-    assert_eq!(dump(&*store, parts), before);
+}
+
+#[track_caller]
+fn check_transfer(outcome: &Outcome, expected: TransferState) {
+    assert!(matches!(outcome, Outcome::Transfer { state, .. } if *state == expected), "{outcome:?} instead of {expected:?}");
+}
+
+#[track_caller]
+fn check_premium(outcome: &Outcome, expected: PaymentState) {
+    assert!(matches!(outcome, Outcome::Premium { state, .. } if *state == expected), "{outcome:?} instead of {expected:?}");
 }
 
 #[tokio::test]

@@ -1,4 +1,12 @@
 #![allow(clippy::unwrap_used)]
 
+mod contract;
 mod country;
+mod couriers;
+mod crashes;
+mod engine;
+mod faults;
+mod gate;
+mod histories;
 mod journey;
+mod stores;
