@@ -312,9 +312,16 @@ fn confirm_here(work: &mut Work, transfer: &Transfer) -> Result<(), Stop> {
         None if !person.is_insured() || has_moved => Some(EndReason::InsuranceChanged),
         None => None,
     };
+    let is_known = person.relation(other).is_some();
     drop(person);
     match why {
-        Some(why) => work.send(other.part(), Message::RelationEnded { holder: other, other: holder, why }),
+        Some(why) => {
+            if is_known {
+                // Ended once more, as of now: what is pending by now was sent before the other side is told.
+                work.emit(Fact::RelationEnded { holder, other, why }, Vec::new())?;
+            }
+            work.send(other.part(), Message::RelationEnded { holder: other, other: holder, why })
+        }
         None => work.emit(Fact::RelationConfirmed { holder, other, code, declared_here: true }, Vec::new()),
     }
 }
