@@ -62,6 +62,34 @@ impl SqliteStore {
         Ok(last)
     }
 
+    /// Where all journals of an installation stand at one moment: no message has been received here that was not sent here. Holds up commits
+    /// for the instant it takes to look, and writes nothing. A partition without a journal stands at 0.
+    pub fn heads_at_once(folder: &Path, parts: Part) -> Result<Vec<u64>, Fault> {
+        let store = SqliteStore { folder: folder.to_owned(), parts };
+        let mut held = Vec::new();
+        for part in 0..=parts {
+            let exists = store.part_folder(part).join("journal.sqlite").exists();
+            held.push(exists.then(|| store.open_journal(part)).transpose()?);
+        }
+        for connection in held.iter().flatten() {
+            connection.execute_batch("begin immediate")?;
+        }
+        let seq = |(part, connection): (Part, &Option<Connection>)| match connection {
+            None => Ok(0),
+            Some(connection) => {
+                let seq = connection.query_row("select seq from ledger_part where part = ?1", [part], |row| row.get(0));
+                Ok(seq.optional()?.unwrap_or(0))
+            }
+        };
+        // Closing the connections gives the locks back.
+        (0..=parts).zip(&held).map(seq).collect()
+    }
+
+    /// Whether a partition has books; deleted ones are made anew at the next start.
+    pub fn has_books(folder: &Path, part: Part) -> bool {
+        folder.join(format!("p{part:02}")).join("books.sqlite").exists()
+    }
+
     fn part_folder(&self, part: Part) -> PathBuf {
         self.folder.join(format!("p{part:02}"))
     }
@@ -173,6 +201,12 @@ struct SqliteBooks {
 }
 
 impl Books for SqliteBooks {
+    fn hold_still(&mut self) -> Result<(), Fault> {
+        self.connection.execute_batch("begin")?;
+        // The moment is that of the first read.
+        self.projected().map(drop)
+    }
+
     fn projected(&mut self) -> Result<Projected, Fault> {
         let found = self.connection.query_row("select lines_seq, objects_seq from projected where part = ?1", [self.part], |row| {
             Ok(Projected { lines_seq: row.get(0)?, objects_seq: row.get(1)? })

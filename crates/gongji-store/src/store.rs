@@ -93,6 +93,11 @@ pub trait Journal: Send {
 }
 
 pub trait Books: Send {
+    /// From here on every read of this handle sees one and the same moment; for the auditor, on a handle of its own. Of a store in memory
+    /// whoever audits it stops the writers.
+    fn hold_still(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
     fn projected(&mut self) -> Result<Projected, Fault>;
 
     /// Makes this the only one that may project, for the writer of that epoch.

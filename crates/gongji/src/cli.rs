@@ -51,25 +51,25 @@ struct Common {
 #[derive(Subcommand)]
 enum Command {
     /// 启动沙箱:真实的地区、虚构的家庭、可以拨动的时钟
-    #[command(help_template = HELP)]
+    #[command(help_template = HELP, override_usage = "gongji sandbox [选项]")]
     Sandbox(sandbox::SandboxArgs),
     /// 启动正式环境;设置不安全或缺少外部服务时会说明原因并拒绝启动
-    #[command(help_template = HELP)]
+    #[command(help_template = HELP, override_usage = "gongji serve --config <文件>")]
     Serve(serve::ServeArgs),
     /// 导入一个 CSV 文件;有一行错就什么都不改
-    #[command(help_template = HELP)]
+    #[command(help_template = HELP, override_usage = "gongji import <种类> <文件> [选项]")]
     Import(import::ImportArgs),
     /// 独立审计:从日志重算每一笔余额和来源,与账本逐行核对
-    #[command(help_template = HELP)]
+    #[command(help_template = HELP, override_usage = "gongji verify [选项]")]
     Verify(verify::VerifyArgs),
     /// 演示:在临时目录里把整个流程走一遍,一步一步讲给你听
-    #[command(help_template = HELP)]
+    #[command(help_template = HELP, override_usage = "gongji demo [选项]")]
     Demo(DemoArgs),
     /// 压力测试:合规的转账,量出每秒笔数,最后核对账本
-    #[command(help_template = HELP)]
+    #[command(help_template = HELP, override_usage = "gongji bench [选项]")]
     Bench(BenchArgs),
     /// 窗口业务:为丢了密码、换了手机的人恢复登录,要两个人办
-    #[command(help_template = HELP, subcommand_help_heading = "命令", subcommand_value_name = "命令", disable_help_subcommand = true)]
+    #[command(help_template = HELP, override_usage = "gongji office recover request|confirm [选项]", subcommand_help_heading = "命令", subcommand_value_name = "命令", disable_help_subcommand = true)]
     Office(office::OfficeArgs),
     /// 打印带说明的默认配置
     #[command(help_template = HELP)]
@@ -81,25 +81,25 @@ enum Command {
 
 #[derive(Args)]
 struct DemoArgs {
-    /// 分区数:付款人、收款人和医院会分在不同的分区里
-    #[arg(long, default_value_t = 1, value_name = "个数", help_heading = "选项")]
+    /// 分区数,默认 1;多于 1 个时付款人、收款人和医院会分在不同的分区里
+    #[arg(long, default_value_t = 1, hide_default_value = true, value_name = "个数", help_heading = "选项")]
     partitions: u16,
 }
 
 #[derive(Args)]
 #[command(next_help_heading = "选项")]
 struct BenchArgs {
-    /// 参保人数
-    #[arg(long, default_value_t = 1_000_000, value_name = "人数")]
+    /// 参保人数,默认一百万
+    #[arg(long, default_value_t = 1_000_000, hide_default_value = true, value_name = "人数")]
     holders: u64,
-    /// 转账笔数
-    #[arg(long, default_value_t = 2_000_000, value_name = "笔数")]
+    /// 转账笔数,默认两百万
+    #[arg(long, default_value_t = 2_000_000, hide_default_value = true, value_name = "笔数")]
     transfers: u64,
-    /// HTTP 部分的参保人数
-    #[arg(long, default_value_t = 100_000, value_name = "人数")]
+    /// HTTP 部分的参保人数,默认十万
+    #[arg(long, default_value_t = 100_000, hide_default_value = true, value_name = "人数")]
     http_holders: u64,
-    /// HTTP 部分每轮的转账笔数
-    #[arg(long, default_value_t = 120_000, value_name = "笔数")]
+    /// HTTP 部分每轮的转账笔数,默认十二万
+    #[arg(long, default_value_t = 120_000, hide_default_value = true, value_name = "笔数")]
     http_transfers: u64,
     /// 不测 HTTP 部分
     #[arg(long)]
@@ -126,7 +126,7 @@ pub fn run() -> i32 {
         Command::Bench(args) => bench(args),
         Command::Office(args) => within_runtime(office::run(args)),
         Command::Config => {
-            print!("{}", crate::config::DEFAULT);
+            say(crate::config::DEFAULT);
             Ok(())
         }
         Command::Openapi => {
@@ -164,6 +164,12 @@ fn log_for_people() {
 fn bar(label: &str) -> indicatif::ProgressBar {
     let style = indicatif::ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {eta}").expect("a sound template");
     indicatif::ProgressBar::new(0).with_style(style.progress_chars("━╸─")).with_prefix(label.to_owned())
+}
+
+/// Prints; whoever closed the pipe has seen enough.
+fn say(text: &str) {
+    use std::io::Write;
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// Resolves when the process is asked to stop: Ctrl-C, or the signal of a service manager.

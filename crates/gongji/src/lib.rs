@@ -15,4 +15,5 @@ pub mod sandbox;
 pub mod server;
 pub mod service;
 pub mod time;
+pub mod verify;
 pub mod web;

@@ -16,31 +16,25 @@ const SHOWN_MAX: usize = 200;
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Kind {
-    /// 地区及其开通、停用日期
     Regions,
-    /// 参保人:姓名、身份证号、手机号
     Persons,
-    /// 参保关系:谁在哪里参加哪种医保
     Enrolments,
-    /// 个人账户入账
     Contributions,
-    /// 定点医院和药店
     Institutions,
-    /// 居民医保缴费标准和缴费期
     Premiums,
 }
 
 #[derive(Args)]
 #[command(next_help_heading = "选项")]
 pub struct ImportArgs {
-    /// 文件里是什么
-    #[arg(value_enum, value_name = "种类")]
+    /// 文件里是什么:regions 地区,institutions 医院和药店,premiums 居民缴费标准,persons 参保人,enrolments 参保关系,contributions 个人账户入账
+    #[arg(value_enum, value_name = "种类", hide_possible_values = true)]
     kind: Kind,
     /// CSV 文件(UTF-8,第一行是表头)
     #[arg(value_name = "文件")]
     file: PathBuf,
-    /// 数据目录
-    #[arg(long, value_name = "目录", default_value = super::DATA_FOLDER, conflicts_with = "config")]
+    /// 数据目录,默认 ./gongji-data
+    #[arg(long, value_name = "目录", default_value = super::DATA_FOLDER, hide_default_value = true, conflicts_with = "config")]
     data: PathBuf,
     /// 正式环境的配置文件,数据目录和密钥目录从里面读
     #[arg(long, value_name = "文件")]

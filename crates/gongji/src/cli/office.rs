@@ -62,8 +62,8 @@ enum Step {
 #[derive(Args)]
 #[command(next_help_heading = "选项")]
 struct Place {
-    /// 数据目录
-    #[arg(long, value_name = "目录", default_value = super::DATA_FOLDER, conflicts_with = "config")]
+    /// 数据目录,默认 ./gongji-data
+    #[arg(long, value_name = "目录", default_value = super::DATA_FOLDER, hide_default_value = true, conflicts_with = "config")]
     data: PathBuf,
     /// 正式环境的配置文件
     #[arg(long, value_name = "文件")]

@@ -16,11 +16,11 @@ const SHOWN_MAX: usize = 4;
 #[derive(Args)]
 #[command(next_help_heading = "选项")]
 pub struct SandboxArgs {
-    /// 数据目录;没有就建一个
-    #[arg(long, value_name = "目录", default_value = super::DATA_FOLDER)]
+    /// 数据目录,默认 ./gongji-data;没有就建一个
+    #[arg(long, value_name = "目录", default_value = super::DATA_FOLDER, hide_default_value = true)]
     data: PathBuf,
-    /// 在哪个地址和端口上服务
-    #[arg(long, value_name = "地址:端口", default_value = "127.0.0.1:8080")]
+    /// 在哪个地址和端口上服务,默认 127.0.0.1:8080
+    #[arg(long, value_name = "地址:端口", default_value = "127.0.0.1:8080", hide_default_value = true)]
     listen: SocketAddr,
     /// 分区数,建立时定下,以后不能改
     #[arg(long, value_name = "个数")]

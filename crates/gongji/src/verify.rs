@@ -1,0 +1,263 @@
+//! `gongji verify`: reads an installation's files for the independent auditor, which rebuilds every balance, lot and line from the journal and
+//! compares them with every row of the books.
+//!
+//! It works beside the running program and changes nothing. The journals are read up to heads taken at one moment; each partition's books are read
+//! at a moment of their own, and compared when the reading of its journal stands where they stood: books may lag, and what they say must still be true.
+
+mod rows;
+
+use gongji_audit::{Auditor, Finding, LineRow, Rows};
+use gongji_ledger::Part;
+use gongji_store::Fault;
+use gongji_store::sqlite::SqliteStore;
+use gongji_store::store::{Books, Journal, Projected, Record, Store};
+use indicatif::ProgressBar;
+use serde::Serialize;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
+
+/// Records read at once.
+const RECORDS_MAX: usize = 64;
+
+/// Statement lines read ahead of the journal.
+const LINES_AHEAD_MAX: usize = 4_096;
+
+/// Rows that tell the state as of one record; lines are compared as the journal is read.
+const STATE_ROWS: [Rows; 7] = [Rows::People, Rows::Balances, Rows::Transfers, Rows::Payments, Rows::Orders, Rows::Claims, Rows::Answers];
+
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The books or the journal are not what the journal says: the first difference.
+    #[error("账本对不上。{}", .0.zh())]
+    Differs(Box<Finding>),
+    #[error("{0} 里没有 gongji 的账本。")]
+    Missing(PathBuf),
+    #[error("账本读不出来:{0}")]
+    Fault(#[from] Fault),
+}
+
+impl From<Finding> for VerifyError {
+    fn from(finding: Finding) -> VerifyError {
+        VerifyError::Differs(Box::new(finding))
+    }
+}
+
+/// What was read and found right.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    pub books: &'static str,
+    pub partitions: Part,
+    pub records: u64,
+    pub events: u64,
+    pub people: u64,
+    pub transfers: u64,
+    pub payments: u64,
+    pub lots: u64,
+    /// Statement lines compared.
+    pub lines: u64,
+    /// Rows of the books compared, besides lines.
+    pub rows: u64,
+    /// Messages between partitions that are still under way.
+    pub undelivered: u64,
+    pub heads: Vec<HeadReport>,
+    pub trial: Vec<TrialReport>,
+}
+
+/// Where one partition's journal ends, and how far its books have come.
+#[derive(Clone, Debug, Serialize)]
+pub struct HeadReport {
+    pub part: Part,
+    pub seq: u64,
+    /// SM3 of the chain so far: export it, and nobody can rewrite what lies before.
+    pub hash: String,
+    /// `None`: deleted, to be made anew at the next start.
+    pub books_seq: Option<u64>,
+}
+
+/// A line of the trial balance (fen).
+#[derive(Clone, Debug, Serialize)]
+pub struct TrialReport {
+    pub kind: &'static str,
+    pub name: &'static str,
+    pub debits: i128,
+    pub credits: i128,
+    pub balance: i128,
+}
+
+/// One partition while its journal is read.
+struct Reading {
+    part: Part,
+    journal: Box<dyn Journal>,
+    /// The last record to be read.
+    head: u64,
+    ahead: VecDeque<Record>,
+    /// The last record asked for.
+    asked: u64,
+    books: Option<Standing>,
+}
+
+/// Books that stand still.
+struct Standing {
+    /// State as of `objects_seq`.
+    objects: Box<dyn Books>,
+    objects_at: Projected,
+    lines: Receiver<Result<LineRow, Fault>>,
+    next_line: Option<LineRow>,
+    lines_seq: u64,
+}
+
+/// Audits the installation in `folder`. Quiet: without a progress bar.
+///
+/// # Errors
+/// [`VerifyError::Differs`] with the first difference.
+pub fn run(folder: &Path, quiet: bool) -> Result<Report, VerifyError> {
+    let Some(parts) = SqliteStore::parts_of(folder)? else { return Err(VerifyError::Missing(folder.to_owned())) };
+    let store = SqliteStore::open(folder, parts)?;
+    let mut readings = (0..=parts).map(|part| open(&store, folder, part)).collect::<Result<Vec<_>, _>>()?;
+    // After the books: whatever they know is in the journals by now.
+    for (reading, head) in readings.iter_mut().zip(SqliteStore::heads_at_once(folder, parts)?) {
+        reading.head = head;
+    }
+    let total = readings.iter().map(|reading| reading.head).sum();
+    let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(total) };
+    let mut audit = Audit { auditor: Auditor::new(parts), rows: 0, lines: 0 };
+    for reading in &mut readings {
+        audit.compare_at(reading, 0)?;
+    }
+    // By commit time, so that little has to be remembered of what is under way between partitions.
+    while let Some(next) = next_of(&mut readings)? {
+        let reading = &mut readings[next];
+        let record = reading.ahead.pop_front().expect("the next record was looked at");
+        let head = &record.head;
+        audit.auditor.record(reading.part, head.seq, head.stamp, head.directory, &record.payload, &record.hash)?;
+        audit.compare_at(reading, head.seq)?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let summary = audit.auditor.finish()?;
+    let standing = |part: Part| readings[usize::from(part)].books.as_ref().map(|books| books.objects_at.objects_seq);
+    Ok(Report {
+        books: "verified",
+        partitions: parts,
+        records: summary.records,
+        events: summary.events,
+        people: summary.people,
+        transfers: summary.transfers,
+        payments: summary.payments,
+        lots: summary.lots,
+        lines: audit.lines,
+        rows: audit.rows,
+        undelivered: summary.undelivered,
+        heads: summary
+            .heads
+            .iter()
+            .map(|head| HeadReport { part: head.part, seq: head.seq, hash: gongji_files::hex(&head.hash), books_seq: standing(head.part) })
+            .collect(),
+        trial: summary
+            .trial
+            .iter()
+            .map(|line| TrialReport { kind: kind_word(line.kind), name: line.kind.zh(), debits: line.debits, credits: line.credits, balance: line.balance })
+            .collect(),
+    })
+}
+
+fn kind_word(kind: gongji_audit::AccountKind) -> &'static str {
+    use gongji_audit::AccountKind::*;
+    match kind {
+        Personal => "personal",
+        Wallet => "wallet",
+        Held => "held",
+        Awaiting => "awaiting",
+        Payable => "payable",
+        Premium => "premium",
+        Fund => "fund",
+        Unclaimed => "unclaimed",
+        Transit => "transit",
+    }
+}
+
+fn open(store: &SqliteStore, folder: &Path, part: Part) -> Result<Reading, Fault> {
+    let books = SqliteStore::has_books(folder, part).then(|| stand_still(store, part)).transpose()?;
+    Ok(Reading { part, journal: store.journal(part)?, head: 0, ahead: VecDeque::new(), asked: 0, books })
+}
+
+fn stand_still(store: &SqliteStore, part: Part) -> Result<Standing, Fault> {
+    let mut objects = store.books(part)?;
+    objects.hold_still()?;
+    let objects_at = objects.projected()?;
+    let mut books = store.books(part)?;
+    books.hold_still()?;
+    let lines_seq = books.projected()?.lines_seq;
+    // The books hand rows over one by one; the journal asks for them record by record.
+    let (sender, lines) = sync_channel(LINES_AHEAD_MAX);
+    std::thread::Builder::new().name(format!("lines-{part}")).spawn(move || {
+        let gone = || Fault::Stopped(part);
+        let read = books.each_line(&mut |line| sender.send(Ok(rows::line(part, &line))).map_err(|_| gone()));
+        if let Err(fault) = read {
+            // Nobody listens any more where the audit has ended.
+            let _ = sender.send(Err(fault));
+        }
+    })?;
+    Ok(Standing { objects, objects_at, lines, next_line: None, lines_seq })
+}
+
+/// The partition whose next record was committed first.
+fn next_of(readings: &mut [Reading]) -> Result<Option<usize>, Fault> {
+    let mut first: Option<(i64, usize)> = None;
+    for (at, reading) in readings.iter_mut().enumerate() {
+        if reading.ahead.is_empty() && reading.asked < reading.head {
+            let max = RECORDS_MAX.min(usize::try_from(reading.head - reading.asked).unwrap_or(RECORDS_MAX));
+            reading.ahead.extend(reading.journal.records(reading.asked, max)?);
+            let Some(last) = reading.ahead.back() else {
+                return Err(Fault::Damaged(format!("partition {}: the journal ends at {}, not at {}", reading.part, reading.asked, reading.head)));
+            };
+            reading.asked = last.head.seq;
+        }
+        if let Some(record) = reading.ahead.front()
+            && first.is_none_or(|(stamp, _)| record.head.stamp < stamp)
+        {
+            first = Some((record.head.stamp, at));
+        }
+    }
+    Ok(first.map(|(_, at)| at))
+}
+
+struct Audit {
+    auditor: Auditor,
+    rows: u64,
+    lines: u64,
+}
+
+impl Audit {
+    /// Compares what the books say of the record just read.
+    fn compare_at(&mut self, reading: &mut Reading, seq: u64) -> Result<(), VerifyError> {
+        let part = reading.part;
+        let Some(books) = &mut reading.books else { return Ok(()) };
+        loop {
+            if books.next_line.is_none() {
+                books.next_line = books.lines.recv().ok().transpose()?;
+            }
+            match &books.next_line {
+                // A line of a later record waits for it, and one beyond the journal for its end.
+                Some(line) if line.seq <= seq || (seq >= books.lines_seq && seq >= reading.head) => {
+                    self.auditor.expect_line(line)?;
+                    self.lines += 1;
+                    books.next_line = None;
+                }
+                _ => break,
+            }
+        }
+        if seq == books.lines_seq {
+            self.auditor.missing_of(part, &[Rows::Lines])?;
+        }
+        if seq == books.objects_at.objects_seq {
+            self.rows += rows::compare(&mut self.auditor, part, &mut *books.objects)?;
+            self.auditor.missing_of(part, &STATE_ROWS)?;
+        }
+        if seq == reading.head && seq < books.lines_seq.max(books.objects_at.objects_seq) {
+            return Err(Fault::Damaged(format!("partition {part}: the books are ahead of the journal, which ends at {seq}")).into());
+        }
+        Ok(())
+    }
+}
