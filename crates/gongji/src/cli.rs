@@ -145,8 +145,7 @@ pub fn run() -> i32 {
 
 fn bench(args: BenchArgs) -> anyhow::Result<()> {
     let BenchArgs { holders, transfers, http_holders, http_transfers, skip_http, data, json } = args;
-    let _ = (holders, transfers, http_holders, http_transfers, skip_http, data, json);
-    anyhow::bail!("bench")
+    within_runtime(crate::bench::run(crate::bench::Plan { folder: data, holders, transfers, http_holders, http_transfers, skip_http, json }))
 }
 
 fn within_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
