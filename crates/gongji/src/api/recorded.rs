@@ -1,11 +1,16 @@
 //! Answers that are on record: a repeat with the same key and body gets the same one.
 
+use crate::app::App;
 use crate::problem::{Problem, REPLAYED};
 use crate::service::key::IdempotencyKey;
 use axum::Json;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use gongji_ledger::Part;
+use gongji_wallet::Outcome;
+use gongji_wallet::ids::Key;
+use gongji_wallet::object::Object;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -66,4 +71,15 @@ impl<T: Serialize> IntoResponse for Recorded<T> {
 pub fn refusal<E: Into<Problem>>(key: &IdempotencyKey) -> impl FnOnce(E) -> Problem {
     let key = key.key;
     move |error| error.into().traced_by(&key)
+}
+
+/// What is on record for a key, if it was used with the same body.
+///
+/// # Errors
+/// The store failed.
+pub fn on_record(app: &App, part: Part, key: &IdempotencyKey) -> Result<Option<Outcome>, Problem> {
+    Ok(match app.engine.object(part, Key::Answer(key.key))?.as_deref() {
+        Some(Object::Answer(answer)) if answer.fingerprint == key.fingerprint => Some(answer.outcome.clone()),
+        _ => None,
+    })
 }

@@ -1,0 +1,107 @@
+//! Payment codes: shown once, good for a minute, used once.
+
+use super::recorded::{Keyed, Recorded, on_record, refusal};
+use super::wire::id_text;
+use crate::app::App;
+use crate::problem::{Edge, Problem};
+use crate::service::{ServiceError, payment};
+use crate::time::rfc3339;
+use crate::web::{Citizen, KeyedJson};
+use axum::Json;
+use axum::extract::State;
+use gongji_wallet::Reason;
+use gongji_wallet::object::PayFirst;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(issue)).routes(routes!(current))
+}
+
+/// Which purse a payment uses first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum First {
+    /// The own personal account, then the wallet.
+    PersonalAccount,
+    /// The wallet, then the own personal account.
+    Wallet,
+    /// The wallet alone.
+    WalletOnly,
+}
+
+impl From<First> for PayFirst {
+    fn from(first: First) -> PayFirst {
+        match first {
+            First::PersonalAccount => PayFirst::Personal,
+            First::Wallet => PayFirst::Wallet,
+            First::WalletOnly => PayFirst::WalletOnly,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CodeRequest {
+    first: First,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct CodeBody {
+    /// For the QR code; 19 letters and digits. Shown here and never again.
+    #[schema(example = "0017F3K2M9Q0041BQ8X")]
+    code: String,
+    expires_at: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct CodeStatus {
+    state: CodeState,
+    expires_at: String,
+    /// The payment that used it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum CodeState {
+    Active,
+    Used,
+    Expired,
+}
+
+/// Issue a payment code
+///
+/// A new code replaces the one before. Only a digest of it is kept, so that a repeat with the same key cannot show it
+/// again: it gets 409 `CODE_SHOWN_ONCE`; ask for a new one with a new key.
+#[utoipa::path(post, path = "/payment-codes", tag = "paying", params(Keyed), request_body = CodeRequest,
+    responses((status = 201, description = "The code, for the next minute", body = CodeBody)), security(("session" = [])))]
+async fn issue(State(app): State<Arc<App>>, citizen: Citizen, request: KeyedJson<CodeRequest>) -> Result<Recorded<CodeBody>, Problem> {
+    let key = request.key(&citizen.scope(), "code")?;
+    let issued = payment::issue_code(&app, citizen.subject, citizen.holder, request.body.first.into(), key).await;
+    let (code, expires) = match issued {
+        // The service says so of a repeat, and of another body alike; told apart by what is on record.
+        Err(ServiceError::KeyReused) if on_record(&app, citizen.subject.part(), &key)?.is_some() => {
+            return Err(Problem::from(Edge::CodeShownOnce).traced_by(&key.key));
+        }
+        issued => issued.map_err(refusal(&key))?,
+    };
+    Ok(Recorded::created("/api/v1/payment-codes/current".to_owned(), CodeBody { code: code.0, expires_at: rfc3339(expires) }, false))
+}
+
+/// What became of the last payment code
+#[utoipa::path(get, path = "/payment-codes/current", tag = "paying", responses((status = 200, description = "Whether it was used", body = CodeStatus)), security(("session" = [])))]
+async fn current(State(app): State<Arc<App>>, citizen: Citizen) -> Result<Json<CodeStatus>, Problem> {
+    let holder = super::transfers::known(&app, citizen.subject)?;
+    let code = holder.code.map(|id| app.engine.code(holder.id.part(), id)).transpose()?.flatten().ok_or(Reason::NotFound)?;
+    let state = match code.used {
+        Some(_) => CodeState::Used,
+        None if app.now() >= code.expires => CodeState::Expired,
+        None => CodeState::Active,
+    };
+    Ok(Json(CodeStatus { state, expires_at: rfc3339(code.expires), payment: code.used.map(|payment| id_text(payment.0)) }))
+}

@@ -1,0 +1,458 @@
+//! Payments, as an institution asks for them: hold, capture, void, refund, reverse.
+
+use super::codes::First;
+use super::recorded::{Keyed, Nothing, Recorded, on_record, refusal};
+use super::state::{self, Action};
+use super::wire::{AreaRef, Money, Rule, id_from, id_text};
+use crate::app::App;
+use crate::identity::IdentityError;
+use crate::problem::{Problem, ReasonBody};
+use crate::service::key::IdempotencyKey;
+use crate::service::payment::{self, Hold};
+use crate::service::{Answered, ServiceError};
+use crate::time::rfc3339;
+use crate::web::{InstitutionCaller, KeyedJson, StrictPath, StrictQuery};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use gongji_ledger::{Fen, HolderId, Part};
+use gongji_store::seal::Sensitive;
+use gongji_wallet::command::keypad_binding;
+use gongji_wallet::event::Payer;
+use gongji_wallet::ids::PaymentId;
+use gongji_wallet::object::{Bill, Order, OrderState, Payment, PaymentState, Purse};
+use gongji_wallet::{Outcome, Reason};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(hold, list))
+        .routes(routes!(by_order))
+        .routes(routes!(reverse))
+        .routes(routes!(show))
+        .routes(routes!(capture))
+        .routes(routes!(void))
+        .routes(routes!(refund))
+}
+
+/// A bill: total = fund + own + institution.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BillBody {
+    pub total: Money,
+    /// Paid by the pooled fund.
+    pub fund: Money,
+    /// The person's own share: what the wallet may pay.
+    pub own: Money,
+    /// Borne by the institution; nothing unless given.
+    #[serde(default = "nothing")]
+    pub institution: Money,
+}
+
+fn nothing() -> Money {
+    Fen::ZERO.into()
+}
+
+impl From<Bill> for BillBody {
+    fn from(bill: Bill) -> BillBody {
+        BillBody { total: bill.total.into(), fund: bill.fund.into(), own: bill.own.into(), institution: bill.institution.into() }
+    }
+}
+
+/// Who pays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum PayerBody {
+    /// The payment code that was scanned or typed.
+    Code(String),
+    /// Without a phone: identity number and 医保码 password, typed by the person at the cashier's keypad.
+    Keypad(Keypad),
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Keypad {
+    #[schema(example = "990151195203150023")]
+    id_number: String,
+    #[schema(value_type = String, format = Password)]
+    password: Sensitive,
+    first: First,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct HoldRequest {
+    /// The institution's own number, 1 to 64 printable ASCII characters; used once.
+    #[schema(example = "MZ20261123-0007")]
+    order_no: String,
+    payer: PayerBody,
+    bill: BillBody,
+    /// Take what there is and leave the rest to cash.
+    #[serde(default)]
+    partial: bool,
+}
+
+/// What the record says of a hold.
+#[derive(Debug, Serialize, ToSchema)]
+struct HoldAnswer {
+    payment: String,
+    order_no: String,
+    #[schema(example = "held")]
+    state: &'static str,
+    next_actions: Vec<Action>,
+    /// What is held; less than `bill.own` only if `partial` was asked for.
+    held: Money,
+    /// The part from the payer's personal account.
+    personal_account: Money,
+    /// The part from the payer's wallet.
+    wallet: Money,
+    bill: BillBody,
+    occurred_at: String,
+    /// After this instant the hold gives the money back by itself.
+    deadline: String,
+    rule: Rule,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CaptureRequest {
+    /// Everything that is still held unless given.
+    #[serde(default)]
+    amount: Option<Money>,
+    /// The last capture: what is still held after it goes back.
+    #[serde(default)]
+    last: bool,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RefundRequest {
+    /// Everything that was captured and not refunded unless given.
+    #[serde(default)]
+    amount: Option<Money>,
+}
+
+/// What the record says of a payment after a step.
+#[derive(Debug, Serialize, ToSchema)]
+struct PaymentAnswer {
+    payment: String,
+    #[schema(example = "captured")]
+    state: &'static str,
+    /// Rises with each step.
+    version: u64,
+    next_actions: Vec<Action>,
+    captured: Money,
+    refunded: Money,
+    /// Still held.
+    remaining: Money,
+}
+
+/// What became of a reversal.
+#[derive(Debug, Serialize, ToSchema)]
+struct Reversal {
+    order_no: String,
+    /// `reversed`: nothing is held or kept any more. `nothing_to_reverse`: the number was never used, and never can be.
+    outcome: ReversalOutcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum ReversalOutcome {
+    Reversed,
+    NothingToReverse,
+}
+
+/// An order, and the payment behind it.
+#[derive(Debug, Serialize, ToSchema)]
+struct OrderBody {
+    order_no: String,
+    payment: String,
+    /// A payment's state; `placed` while the payer's side is asked.
+    #[schema(example = "captured")]
+    state: &'static str,
+    version: u64,
+    next_actions: Vec<Action>,
+    bill: BillBody,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<Money>,
+    captured: Money,
+    refunded: Money,
+    /// Still held.
+    remaining: Money,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    area: Option<AreaRef>,
+    occurred_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deadline: Option<String>,
+    steps: Vec<Step>,
+    /// Why the payer's side refused it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reasons: Vec<ReasonBody>,
+}
+
+/// A capture or refund.
+#[derive(Debug, Serialize, ToSchema)]
+struct Step {
+    step: Action,
+    amount: Money,
+    occurred_at: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct OrderList {
+    orders: Vec<OrderBody>,
+    as_of: String,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Last {
+    /// Rows, 1 to 200; 50 unless given.
+    #[serde(default)]
+    limit: Option<usize>,
+}
+
+fn scope(institution: InstitutionCaller) -> String {
+    format!("institution:{}", institution.id)
+}
+
+fn bill(body: &BillBody) -> Result<Bill, Problem> {
+    Ok(Bill {
+        total: body.total.fen("bill.total")?,
+        fund: body.fund.fen("bill.fund")?,
+        own: body.own.fen("bill.own")?,
+        institution: body.institution.fen("bill.institution")?,
+    })
+}
+
+/// Who pays, and in which partition.
+async fn payer(app: &App, institution: InstitutionCaller, request: &HoldRequest, own: Fen) -> Result<(Payer, Part), Problem> {
+    match &request.payer {
+        PayerBody::Code(text) => {
+            let (part, code) = payment::parse_code(text).ok_or(Reason::CodeUnknown)?;
+            Ok((Payer::Code(code), part))
+        }
+        PayerBody::Keypad(Keypad { id_number, password, first }) => {
+            let order = payment::order_id(institution.id, &request.order_no).ok_or_else(order_number_wrong)?;
+            let now = app.now();
+            let proven = app.identity.step_up_at_cashier(id_number, password, |_| keypad_binding(order, own), now).await;
+            let (holder, proof) = proven.map_err(|error| {
+                let is_wrong = matches!(error, IdentityError::LoginRefused { .. });
+                let mut problem = Problem::from(error);
+                if is_wrong {
+                    // 401 would say that the institution's own key is wrong.
+                    problem.status = StatusCode::FORBIDDEN;
+                    problem.body.status = StatusCode::FORBIDDEN.as_u16();
+                }
+                problem
+            })?;
+            let holder = HolderId(holder);
+            let proof = app.vault.verify_proof(&proof, now).map_err(|_| Reason::ProofExpired)?;
+            Ok((Payer::Holder { holder, by: holder, first: (*first).into(), proof: proof.id, proof_expires: proof.expires_ms }, holder.part()))
+        }
+    }
+}
+
+fn order_number_wrong() -> Problem {
+    Problem::field("order_no", "单号要 1 到 64 个英文字母、数字或符号。", "order_no has 1 to 64 printable ASCII characters")
+}
+
+/// Hold money for a bill
+///
+/// The answer is final: held or refused. Where the payer's side takes longer than three seconds, it is 409 `STILL_OPEN`: repeat with the same
+/// key, or ask `GET /payments/by-order/{order_no}`.
+#[utoipa::path(post, path = "/payments", tag = "payments", params(Keyed), request_body = HoldRequest,
+    responses((status = 201, description = "The money is held", body = HoldAnswer)), security(("institution" = [])))]
+async fn hold(State(app): State<Arc<App>>, institution: InstitutionCaller, request: KeyedJson<HoldRequest>) -> Result<Recorded<HoldAnswer>, Problem> {
+    let key = request.key(&scope(institution), "hold")?;
+    let body = &request.body;
+    payment::order_id(institution.id, &body.order_no).ok_or_else(order_number_wrong)?;
+    let bill = bill(&body.bill)?;
+    let (payer, part) = payer(&app, institution, body, bill.own).await?;
+    let hold = Hold { institution: institution.id, number: body.order_no.clone(), payer, part, bill, partial: body.partial };
+    let replayed = match payment::hold(&app, &hold, key).await {
+        Ok((_, replayed)) => replayed,
+        // A repeat of what was held and has been reversed since: the first answer again.
+        Err(ServiceError::Refused { reasons, .. }) if reasons == [Reason::OrderReversed] && was_held(&app, institution, &key)? => true,
+        Err(error) => return Err(refusal(&key)(error)),
+    };
+    let (order, payment) = payment::payment_of(&app, institution.id, &body.order_no)?;
+    let payment = payment.ok_or(Reason::NotFound)?;
+    Ok(Recorded::created(format!("/api/v1/payments/{}", id_text(payment.id.0)), held(&order, &payment), replayed))
+}
+
+/// Whether this key's first answer was a hold.
+fn was_held(app: &App, institution: InstitutionCaller, key: &IdempotencyKey) -> Result<bool, Problem> {
+    match on_record(app, app.engine.institution_part(institution.id), key)? {
+        Some(Outcome::Order { payment, .. }) => Ok(app.engine.payment(payment)?.is_some()),
+        _ => Ok(false),
+    }
+}
+
+/// Made from what never changes, so that a repeat gets the same words.
+fn held(order: &Order, payment: &Payment) -> HoldAnswer {
+    let of = |wallet: bool| payment.slices.iter().filter(|slice| (slice.purse == Purse::Wallet) == wallet).map(|slice| slice.lot.amount).sum::<Fen>();
+    HoldAnswer {
+        payment: id_text(payment.id.0),
+        order_no: order.number.clone(),
+        state: state::payment_word(PaymentState::Held),
+        next_actions: state::payment_actions(PaymentState::Held),
+        held: payment.amount().into(),
+        personal_account: of(false).into(),
+        wallet: of(true).into(),
+        bill: order.bill.into(),
+        occurred_at: rfc3339(payment.held_at),
+        deadline: rfc3339(payment.expires),
+        rule: Rule::new(payment.rule),
+    }
+}
+
+fn version(state: PaymentState, captured: Fen, refunded: Fen) -> u64 {
+    // Both sums only rise, and a payment closes once.
+    let closed = u64::from(!matches!(state, PaymentState::Held | PaymentState::PartlyCaptured));
+    1 + captured.0.unsigned_abs() + refunded.0.unsigned_abs() + closed
+}
+
+fn answer(answered: Answered) -> Recorded<PaymentAnswer> {
+    let Outcome::Payment { payment, state, captured, refunded, remaining } = answered.outcome else {
+        unreachable!("a step of a payment is answered with a payment, not {:?}", answered.outcome)
+    };
+    let body = PaymentAnswer {
+        payment: id_text(payment.0),
+        state: state::payment_word(state),
+        version: version(state, captured, refunded),
+        next_actions: state::payment_actions(state),
+        captured: captured.into(),
+        refunded: refunded.into(),
+        remaining: remaining.into(),
+    };
+    Recorded::ok(body, answered.replayed)
+}
+
+/// Capture held money
+///
+/// In parts if need be; `last` gives back what is still held.
+#[utoipa::path(post, path = "/payments/{id}/capture", tag = "payments", params(Keyed, ("id" = String, Path, description = "The payment's id")), request_body = CaptureRequest,
+    responses((status = 200, description = "The institution is owed this much", body = PaymentAnswer)), security(("institution" = [])))]
+async fn capture(State(app): State<Arc<App>>, institution: InstitutionCaller, StrictPath(id): StrictPath<String>, request: KeyedJson<CaptureRequest>) -> Result<Recorded<PaymentAnswer>, Problem> {
+    let (id, key) = (PaymentId(id_from(&id)?), request.key(&scope(institution), "capture")?);
+    let (_, known) = payment::order_of(&app, institution.id, id)?;
+    let CaptureRequest { amount, last } = request.body;
+    let amount = amount.map_or(Ok(known.remaining()), |amount| amount.fen("amount"))?;
+    Ok(answer(payment::capture(&app, institution.id, id, amount, last, key).await.map_err(refusal(&key))?))
+}
+
+/// Void a hold
+///
+/// Before anything was captured; all of it goes back.
+#[utoipa::path(post, path = "/payments/{id}/void", tag = "payments", params(Keyed, ("id" = String, Path, description = "The payment's id")), request_body = Nothing,
+    responses((status = 200, description = "The money is back", body = PaymentAnswer)), security(("institution" = [])))]
+async fn void(State(app): State<Arc<App>>, institution: InstitutionCaller, StrictPath(id): StrictPath<String>, request: KeyedJson<Nothing>) -> Result<Recorded<PaymentAnswer>, Problem> {
+    let (id, key) = (PaymentId(id_from(&id)?), request.key(&scope(institution), "void")?);
+    Ok(answer(payment::void(&app, institution.id, id, key).await.map_err(refusal(&key))?))
+}
+
+/// Refund captured money
+///
+/// To the origins it came from, in reverse order of use.
+#[utoipa::path(post, path = "/payments/{id}/refund", tag = "payments", params(Keyed, ("id" = String, Path, description = "The payment's id")), request_body = RefundRequest,
+    responses((status = 200, description = "The money is back", body = PaymentAnswer)), security(("institution" = [])))]
+async fn refund(State(app): State<Arc<App>>, institution: InstitutionCaller, StrictPath(id): StrictPath<String>, request: KeyedJson<RefundRequest>) -> Result<Recorded<PaymentAnswer>, Problem> {
+    let (id, key) = (PaymentId(id_from(&id)?), request.key(&scope(institution), "refund")?);
+    let (_, known) = payment::order_of(&app, institution.id, id)?;
+    let amount = request.body.amount.map_or(Ok(known.captured() - known.refunded()), |amount| amount.fen("amount"))?;
+    Ok(answer(payment::refund(&app, institution.id, id, amount, key).await.map_err(refusal(&key))?))
+}
+
+/// Reverse an order, whatever became of it
+///
+/// For when an answer was lost: void or refund is picked, and a number that never arrived can never be held afterwards.
+#[utoipa::path(post, path = "/payments/by-order/{order_no}/reverse", tag = "payments", params(Keyed, ("order_no" = String, Path, description = "The institution's own number")), request_body = Nothing,
+    responses((status = 200, description = "Nothing is held or kept", body = Reversal)), security(("institution" = [])))]
+async fn reverse(State(app): State<Arc<App>>, institution: InstitutionCaller, StrictPath(order_no): StrictPath<String>, request: KeyedJson<Nothing>) -> Result<Recorded<Reversal>, Problem> {
+    let key = request.key(&scope(institution), "reverse")?;
+    payment::order_id(institution.id, &order_no).ok_or_else(order_number_wrong)?;
+    let answered = payment::reverse(&app, institution.id, &order_no, key).await.map_err(refusal(&key))?;
+    let payment = match answered.outcome {
+        Outcome::Order { payment, .. } => Some(id_text(payment.0)),
+        _ => None,
+    };
+    let outcome = if payment.is_some() { ReversalOutcome::Reversed } else { ReversalOutcome::NothingToReverse };
+    Ok(Recorded::ok(Reversal { order_no, outcome, payment }, answered.replayed))
+}
+
+/// An order by the institution's own number
+///
+/// Not found, final, or definite within seconds.
+#[utoipa::path(get, path = "/payments/by-order/{order_no}", tag = "payments", params(("order_no" = String, Path, description = "The institution's own number")),
+    responses((status = 200, description = "The order", body = OrderBody)), security(("institution" = [])))]
+async fn by_order(State(app): State<Arc<App>>, institution: InstitutionCaller, StrictPath(order_no): StrictPath<String>) -> Result<Json<OrderBody>, Problem> {
+    let (order, payment) = payment::payment_of(&app, institution.id, &order_no)?;
+    Ok(Json(order_body(&app, &order, payment.as_ref())))
+}
+
+/// A payment at this institution
+#[utoipa::path(get, path = "/payments/{id}", tag = "payments", params(("id" = String, Path, description = "The payment's id")),
+    responses((status = 200, description = "The payment and its order", body = OrderBody)), security(("institution" = [])))]
+async fn show(State(app): State<Arc<App>>, institution: InstitutionCaller, StrictPath(id): StrictPath<String>) -> Result<Json<OrderBody>, Problem> {
+    let (order, payment) = payment::order_of(&app, institution.id, PaymentId(id_from(&id)?))?;
+    let order = app.engine.order(order)?.ok_or(Reason::NotFound)?;
+    Ok(Json(order_body(&app, &order, Some(&payment))))
+}
+
+/// The institution's last orders, newest first
+#[utoipa::path(get, path = "/payments", tag = "payments", params(Last), responses((status = 200, description = "The last orders", body = OrderList)), security(("institution" = [])))]
+async fn list(State(app): State<Arc<App>>, institution: InstitutionCaller, StrictQuery(asked): StrictQuery<Last>) -> Result<Json<OrderList>, Problem> {
+    let orders = app.engine.orders(institution.id, super::wire::page_len(asked.limit)?).await?;
+    let mut bodies = Vec::with_capacity(orders.len());
+    for order in &orders {
+        bodies.push(order_body(&app, order, app.engine.payment(order.payment)?.as_ref()));
+    }
+    Ok(Json(OrderList { orders: bodies, as_of: rfc3339(app.now()) }))
+}
+
+fn order_body(app: &App, order: &Order, payment: Option<&Payment>) -> OrderBody {
+    let reasons = match &order.state {
+        OrderState::Refused(reasons) => reasons.iter().map(ReasonBody::from).collect(),
+        _ => Vec::new(),
+    };
+    let payment_state = payment.map(|payment| payment.state);
+    let state = match (payment_state, &order.state) {
+        (Some(state), _) => state::payment_word(state),
+        (None, OrderState::Refused(_)) => state::payment_word(PaymentState::Refused),
+        (None, OrderState::Reversed | OrderState::ReversedBefore) => state::payment_word(PaymentState::Reversed),
+        (None, OrderState::Placed | OrderState::Held { .. }) => "placed",
+    };
+    let steps = payment.map_or_else(Vec::new, |payment| {
+        let mut steps: Vec<(i64, Action, Fen)> = payment.captures.iter().map(|(at, amount)| (*at, Action::Capture, *amount)).collect();
+        steps.extend(payment.refunds.iter().map(|(at, amount)| (*at, Action::Refund, *amount)));
+        steps.sort_by_key(|(at, _, _)| *at);
+        steps.into_iter().map(|(at, step, amount)| Step { step, amount: amount.into(), occurred_at: rfc3339(at) }).collect()
+    });
+    let (captured, refunded) = payment.map_or((Fen::ZERO, Fen::ZERO), |payment| (payment.captured(), payment.refunded()));
+    let area = app.directory().institutions.get(&order.id.institution).map(|institution| AreaRef::new(&app.directory(), institution.area));
+    OrderBody {
+        order_no: order.number.clone(),
+        payment: id_text(order.payment.0),
+        state,
+        version: payment_state.map_or(0, |state| version(state, captured, refunded)),
+        next_actions: payment_state.map(state::payment_actions).unwrap_or_default(),
+        bill: order.bill.into(),
+        held: payment.map(|payment| payment.amount().into()),
+        captured: captured.into(),
+        refunded: refunded.into(),
+        remaining: payment.map_or(Fen::ZERO, Payment::remaining).into(),
+        area,
+        occurred_at: rfc3339(order.placed_at),
+        deadline: payment.map(|payment| rfc3339(payment.expires)),
+        steps,
+        reasons,
+    }
+}
