@@ -96,7 +96,8 @@ impl SqliteStore {
 
     fn open_journal(&self, part: Part) -> Result<Connection, Fault> {
         let mut connection = open_file(&self.part_folder(part), "journal.sqlite", "FULL")?;
-        journal_migrations::migrations::runner().run(&mut connection).map_err(|error| Fault::Failed(error.to_string()))?;
+        // Grouped: schema and the note that it is there come in one transaction, so that a crash between them cannot shut an installation for good.
+        journal_migrations::migrations::runner().set_grouped(true).run(&mut connection).map_err(|error| Fault::Failed(error.to_string()))?;
         Ok(connection)
     }
 }
@@ -140,7 +141,7 @@ impl Store for SqliteStore {
 
     fn books(&self, part: Part) -> Result<Box<dyn Books>, Fault> {
         let mut connection = open_file(&self.part_folder(part), "books.sqlite", "NORMAL")?;
-        books_migrations::migrations::runner().run(&mut connection).map_err(|error| Fault::Failed(error.to_string()))?;
+        books_migrations::migrations::runner().set_grouped(true).run(&mut connection).map_err(|error| Fault::Failed(error.to_string()))?;
         Ok(Box::new(SqliteBooks { connection, part, epoch: 0 }))
     }
 

@@ -127,7 +127,7 @@ impl Vault {
     pub fn open_with(data_folder: &Path, keys: Keys, partition_count: u16) -> Result<Self> {
         let path = data_folder.join(VAULT_FILE);
         let mut writer = connect(&path, OpenFlags::default())?;
-        migrations::migrations::runner().run(&mut writer)?;
+        migrations::migrations::runner().set_grouped(true).run(&mut writer)?;
         check_meta(&mut writer, &keys, partition_count)?;
         let readers = (0..READER_COUNT)
             .map(|_| {

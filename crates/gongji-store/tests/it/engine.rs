@@ -6,7 +6,7 @@ use crate::stores::places;
 use gongji_ledger::Fen;
 use gongji_store::Fault;
 use gongji_wallet::command::Command;
-use gongji_wallet::day::{day_of, instant};
+use gongji_wallet::day::{DAY_MS, day_of, instant};
 use gongji_wallet::ids::TransferId;
 use gongji_wallet::object::TransferState;
 use gongji_wallet::{Decision, Outcome};
@@ -58,6 +58,30 @@ async fn a_key_with_another_body_is_refused_also_after_a_restart() {
         let engine = place.start(&clock, 1);
         assert_eq!(engine.ask(1, other.request.clone()).await.unwrap().decision, Decision::KeyReused);
         assert_eq!(engine.ask(1, first.request.clone()).await.unwrap().decision, Decision::Replayed(answered[0].clone()));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_given_again_after_four_hundred_days() {
+    for place in places(1) {
+        let people = People::of(1);
+        let clock = clock();
+        let engine = place.start(&clock, 1);
+        walk(&engine, &founding(&people)).await;
+        let outcomes = walk(&engine, &journey(&people)).await;
+        drop(engine);
+        for day in 1..=400 {
+            assert!(clock.set(morning() + day * DAY_MS));
+            if day % 100 == 0 {
+                let engine = place.start(&clock, 1);
+                engine.settle().await.unwrap();
+                let contribution = Command::Contribute { holder: people.wang, area: JINAN, amount: Fen(1), month: 202_704 };
+                walk(&engine, &[step(1, 10_000 + day as u64, contribution)]).await;
+                for (step, outcome) in journey(&people).into_iter().zip(&outcomes) {
+                    assert_eq!(engine.ask(step.part, step.request).await.unwrap().decision, Decision::Replayed(outcome.clone()));
+                }
+            }
+        }
     }
 }
 

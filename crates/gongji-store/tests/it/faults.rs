@@ -9,6 +9,9 @@ use gongji_store::memory::{Effect, EffectKind, Fate, MemoryStore};
 use gongji_store::store::{Projection, Store};
 use gongji_store::{Engine, Fault, QUEUE_MAX};
 use gongji_wallet::command::Command;
+use gongji_wallet::day::instant;
+use gongji_wallet::ids::TransferId;
+use gongji_wallet::object::TransferState;
 use gongji_wallet::{Decision, Outcome};
 use std::sync::Arc;
 
@@ -88,6 +91,25 @@ async fn a_full_disk_refuses_and_recovers() {
     store.heal();
     assert_eq!(engine.ask(1, step.request.clone()).await.unwrap().decision, Decision::New(Outcome::Done));
     assert_eq!(money(&engine, people.wang), Fen(500_100));
+}
+
+#[tokio::test]
+async fn a_deadline_that_could_not_be_committed_is_looked_at_again() {
+    let store = MemoryStore::new(1);
+    let people = People::of(1);
+    let clock = clock();
+    let engine = start(Arc::new(store.clone()), &clock, 1, None).unwrap();
+    walk(&engine, &founding(&people)).await;
+    walk(&engine, &[send(100, people.wang, people.li, 51, Fen(70_000))]).await;
+    clock.set(instant(today() + 1, 6 * 60));
+    store.decide(|effect: Effect| if effect.kind == EffectKind::Commit { Fate::Fails } else { Fate::Happens });
+    for _ in 0..2 {
+        assert!(matches!(engine.nudge().await, Err(Fault::Failed(_))));
+        assert_eq!(engine.incoming(people.li, TransferId(id(100))).unwrap().unwrap().state, TransferState::AwaitingRecipient);
+    }
+    store.heal();
+    engine.nudge().await.unwrap();
+    assert_eq!(engine.incoming(people.li, TransferId(id(100))).unwrap().unwrap().state, TransferState::Returned);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod couriers;
 mod crashes;
 mod engine;
 mod faults;
+mod files;
 mod gate;
 mod histories;
 mod journey;
