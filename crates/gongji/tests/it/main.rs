@@ -1,0 +1,5 @@
+//! Tests of the program from outside: one binary.
+#![allow(clippy::unwrap_used)]
+
+mod cli_import;
+mod cli_sandbox;
