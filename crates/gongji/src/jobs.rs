@@ -18,6 +18,8 @@ pub async fn tick(app: Arc<App>) {
     let mut interval = tokio::time::interval(LOOK);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut round: u32 = 0;
+    // Aborted together with this.
+    let _telling = crate::notices::start(&app);
     loop {
         interval.tick().await;
         if let Err(fault) = app.engine.nudge().await {

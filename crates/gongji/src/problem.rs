@@ -516,6 +516,8 @@ fn internal(error: &dyn std::fmt::Display) -> Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        // Kept beside the JSON: a person's browser gets a page made of it.
+        let kept = self.clone();
         let details = *self.0;
         let body = serde_json::to_vec(&details.body).expect("a problem is JSON");
         let mut response = (details.status, body).into_response();
@@ -530,6 +532,7 @@ impl IntoResponse for Problem {
         if let Some(cookie) = details.cookie {
             headers.append(SET_COOKIE, cookie);
         }
+        response.extensions_mut().insert(kept);
         response
     }
 }

@@ -11,9 +11,9 @@ mod profile;
 pub use limits::{Limits, Rates};
 pub use profile::Profile;
 
-use crate::api;
 use crate::app::App;
 use crate::problem::{Edge, Problem};
+use crate::{api, pages};
 use axum::body::Body;
 use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
@@ -71,21 +71,21 @@ pub fn router(app: Arc<App>, profile: Profile) -> Router {
     let is_bench = profile.is_bench;
     let limits = Arc::new(Limits::new(profile.rates));
     let gate = Arc::new(Gate { profile, limits });
-    let mut routes = Router::new().merge(api::router(app.sandbox.is_some())).route("/assets/{*path}", get(assets::serve));
+    let mut routes = Router::new().merge(api::router(app.sandbox.is_some())).merge(pages::router(&app)).route("/assets/{*path}", get(assets::serve));
     if is_bench {
         routes = routes.route("/api/v1/echo", post(echo));
     }
     let compress = SizeAbove::new(COMPRESS_LEN_MIN).and(NotForContentType::IMAGES);
+    let people = middleware::from_fn_with_state(Arc::clone(&app), pages::humanely);
     routes
         .route("/healthz", get(health))
-        .fallback(unknown_route)
-        .method_not_allowed_fallback(wrong_method)
         .with_state(app)
         .layer(CsrfLayer::new().with_rejection_response(|_: ProtectionError| Problem::from(Edge::CrossSite).into_response()))
         .layer(CompressionLayer::new().compress_when(compress))
         .layer(DefaultBodyLimit::max(BODY_LEN_MAX))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_WAIT_MAX))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(people)
         .layer(middleware::from_fn_with_state(gate, admit))
 }
 
@@ -191,14 +191,6 @@ fn panicked(reason: Box<dyn Any + Send>) -> Response<Body> {
     let problem = Problem::from(Edge::Internal);
     tracing::error!(trace_id = problem.body.trace_id, panic = text, "a request met a bug");
     problem.into_response()
-}
-
-async fn unknown_route() -> Problem {
-    Edge::RouteUnknown.into()
-}
-
-async fn wrong_method() -> Problem {
-    Edge::MethodNotAllowed.into()
 }
 
 /// Says that the program runs and which partitions it writes.

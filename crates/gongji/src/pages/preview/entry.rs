@@ -4,7 +4,7 @@ use super::{Shelf, choices, daughter, key, mother, son};
 use crate::pages::views::account::{ActFor, ActForRow, CodeEntry, Forgot, Login, NoticeRow, Notices, Register, SampleLogin, Security, SessionRow};
 use crate::pages::views::lookup::{Answer, AnswerSide, AreaRow, InstitutionRow, Institutions, ProvinceTile, Regions, Start, TileState, Verdict};
 use crate::pages::views::reference::{CodeRow, Group, Item, Operation, Reference, Response};
-use crate::pages::views::sandbox::{Face, FaceRequest, Home, Inbox, InboxMessage};
+use crate::pages::views::sandbox::{Face, FacePerson, Home, Inbox, InboxMessage};
 use crate::pages::views::trouble::{Broken, Busy, Missing, Refusal};
 use crate::pages::views::{AreaGroup, Choice, Fact, Flash, Hidden, Layout, Link, Problem, Readiness, Reason, Section, Tone};
 
@@ -356,9 +356,9 @@ fn sandbox(shelf: &mut Shelf) {
     };
     shelf.add("sandbox-inbox", &inbox);
     shelf.add("sandbox-inbox-empty", &Inbox { messages: vec![], ..inbox });
-    let standing = choices(&[("pass", "都算本人", ""), ("fail", "都算不是本人", ""), ("ask", "等我来选", "")]);
-    let request = FaceRequest { id: "f1".into(), name: son().name, at: "11月23日 周一 10:02".into(), purpose: "转给王秀英 ¥500.00".into() };
-    shelf.add("sandbox-face", &Face { layout: shelf.public("刷脸结果", "/sandbox/face"), key: key(), waiting: vec![request], standing });
+    let person = |id: &str, name: String, result: &str| FacePerson { id: id.into(), name, result: result.into() };
+    let people = vec![person("0", son().name, "是本人"), person("1", mother().name, "没有回音")];
+    shelf.add("sandbox-face", &Face { layout: shelf.public("刷脸结果", "/sandbox/face"), key: key(), people });
 }
 
 fn reference(shelf: &mut Shelf) {

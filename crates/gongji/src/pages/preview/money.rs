@@ -136,8 +136,6 @@ fn wallet(shelf: &mut Shelf) {
             id_number: "990101195207080022".into(),
             relations,
             places: areas("510500"),
-            may_accept: true,
-            may_pay: true,
             ..OpenFor::default()
         },
     );
@@ -268,7 +266,6 @@ fn transfer_form(shelf: &mut Shelf) {
         },
         limits: "转完这一次,今天还能转 1 次。".into(),
         face: true,
-        change_href: "/transfer?receiver=m".into(),
     };
     shelf.add("transfer-confirm", &confirm);
     let blocked = vec![

@@ -40,7 +40,7 @@ pub struct CodeEntry {
     pub submit: String,
 }
 
-/// `/login` — POST: `key`, `account` (ID number or phone), `password`, `back`; the second button sends
+/// `/login` — POST: `key`, `account` (ID number), `password`, `back`; the second button sends
 /// `by=code` and asks for a one-time code instead of the password.
 #[derive(Template, Clone, Debug, Default)]
 #[template(path = "account/login.html")]
@@ -64,15 +64,13 @@ pub struct SampleLogin {
     pub note: String,
 }
 
-/// `/forgot` — POST: `key`, `name`, `id_number`, `phone`.
+/// `/forgot` — POST: `key`, `id_number`. The code goes to the registered phone, if there is one; the page never says so.
 #[derive(Template, Clone, Debug, Default)]
 #[template(path = "account/forgot.html")]
 pub struct Forgot {
     pub layout: Layout,
     pub key: String,
-    pub name: String,
     pub id_number: String,
-    pub phone: String,
 }
 
 /// `/security` — sessions and password.

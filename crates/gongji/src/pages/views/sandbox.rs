@@ -44,22 +44,19 @@ pub struct InboxMessage {
     pub text: String,
 }
 
-/// `/sandbox/face` — POST: `key`, `request`, `result` (`pass`, `fail`, `timeout`); and the standing
-/// answer: POST `/sandbox/face/default`: `key`, `result`.
+/// `/sandbox/face` — what the face check answers for each person. POST: `key`, `person`, `result` (`pass`, `fail`, `unavailable`).
 #[derive(Template, Clone, Debug, Default)]
 #[template(path = "sandbox/face.html")]
 pub struct Face {
     pub layout: Layout,
     pub key: String,
-    pub waiting: Vec<FaceRequest>,
-    pub standing: Vec<Choice>,
+    pub people: Vec<FacePerson>,
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct FaceRequest {
+pub struct FacePerson {
     pub id: String,
     pub name: String,
-    pub at: String,
-    /// "转给王秀英 ¥500.00".
-    pub purpose: String,
+    /// "是本人".
+    pub result: String,
 }

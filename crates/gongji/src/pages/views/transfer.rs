@@ -7,7 +7,8 @@ use super::{AreaGroup, Choice, Fact, Hidden, Layout, Link, Party, Reason, Timeli
 /// `/transfer` — four small steps on one page.
 ///
 /// POST `/transfer`: `receiver` (id of a known relative, or `new`), for `new`: `name`, `id_number`,
-/// `relation`; then `source` (`account` or `wallet`), `amount` (yuan as typed). Answered by [`Confirm`].
+/// `relation`, `near` (area or empty); then `source` (`account` or `wallet`), `amount` (yuan as typed). Answered by [`Confirm`];
+/// with `edit` (=yes) by the form once more, with what was typed.
 #[derive(Template, Clone, Debug, Default)]
 #[template(path = "transfer/form.html")]
 pub struct Form {
@@ -20,6 +21,8 @@ pub struct Form {
     pub id_number: String,
     /// Kinds of relation with the GB/T 4761 code as value.
     pub relations: Vec<Choice>,
+    /// Where the relative sees a doctor, to show what can be used there; may stay open.
+    pub near: Vec<AreaGroup>,
     /// `account` and `wallet`, the balance in the note; one that cannot be used is disabled with its reason.
     pub sources: Vec<Choice>,
     pub amount: String,
@@ -62,8 +65,6 @@ pub struct Confirm {
     pub limits: String,
     /// The face check is available.
     pub face: bool,
-    /// Back to the form with what was typed: `/transfer?…` or `/transfer`.
-    pub change_href: String,
 }
 
 /// Readiness near the receiver, before the money is sent.

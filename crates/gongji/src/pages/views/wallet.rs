@@ -81,10 +81,9 @@ pub struct Open {
     pub blocked: Vec<super::Reason>,
 }
 
-/// `/wallet/open-for` — open for a relative (代开通).
+/// `/wallet/open-for` — open for a relative (代开通), step one. Step two is a [`super::account::CodeEntry`]: the relative's consent, or the guardian's.
 ///
-/// POST: `key`, `name`, `id_number`, `relation`, `place`, `phone` (the relative's, may be empty),
-/// `consent` (=yes), `may_accept`, `may_pay`, `may_see` (=yes each).
+/// POST: `key`, `name`, `id_number`, `relation`, `place`, `consent` (=yes).
 #[derive(Template, Clone, Debug, Default)]
 #[template(path = "wallet/open_for.html")]
 pub struct OpenFor {
@@ -94,11 +93,7 @@ pub struct OpenFor {
     pub id_number: String,
     pub relations: Vec<Choice>,
     pub places: Vec<AreaGroup>,
-    pub phone: String,
     pub consent: bool,
-    pub may_accept: bool,
-    pub may_pay: bool,
-    pub may_see: bool,
 }
 
 /// `/place` — change the place of use. POST: `key`, `place`, `password`.

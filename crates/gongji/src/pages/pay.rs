@@ -1,0 +1,218 @@
+//! Paying at an institution, seen by the payer: the code, and a relative's confirmation.
+
+use super::account::problems_of;
+use super::family::{self, Family};
+use super::frame::{Member, Page, Refused, Said, Trouble, to, to_saying, tried};
+use super::recall::{Ask, AskAnswer, ShownCode};
+use super::typed::Typed;
+use super::views::pay::{Code, Request};
+use super::views::{Choice, Fact, Link, Party, Problem, Section, format};
+use super::words;
+use crate::app::App;
+use crate::service::family::acting_for;
+use crate::service::payment::{self, Hold};
+use crate::service::{ServiceError, key};
+use axum::Router;
+use axum::extract::Path;
+use axum::routing::get;
+use gongji_ledger::Fen;
+use gongji_wallet::command::keypad_binding;
+use gongji_wallet::event::Payer;
+use gongji_wallet::object::{PayFirst, Payment, PaymentState, Purpose};
+use gongji_wallet::payment::payer_reasons;
+use std::sync::Arc;
+
+pub fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/pay", get(code).post(new_code))
+        .route("/pay/requests/{id}", get(request))
+        .route("/pay/requests/{id}/confirm", get(back_to_request).post(confirm))
+        .route("/pay/requests/{id}/decline", get(back_to_request).post(decline))
+}
+
+fn first_of(text: &str) -> PayFirst {
+    if text == "wallet" { PayFirst::Wallet } else { PayFirst::Personal }
+}
+
+async fn code(member: Member) -> Page {
+    let app = member.app();
+    let now = member.visit.now;
+    let holder = member.subject()?;
+    let directory = app.directory();
+    let (reasons, place) = payer_reasons(&holder);
+    let mut layout = member.layout("付款码", Section::Wallet).await?;
+    let family = Family::load(app, [holder.id]).await?;
+    let area = family::own_area(&directory, &holder);
+    let owner = if member.is_acting() { Party::new(family.name(holder.id), "", area) } else { family.me(holder.id, &area) };
+    if !reasons.is_empty() {
+        let view = Code { layout, key: key::fresh(), owner, state: "blocked".to_owned(), blocked: words::reasons(&reasons, now), ..Code::default() };
+        return member.visit.page(&view);
+    }
+    let shown = member.visit.recall.code(member.signed.session_id, holder.id);
+    let used = match &shown {
+        Some(shown) => payment::code_used(app, holder.id, &shown.text)?,
+        None => None,
+    };
+    let paid = match used {
+        Some(used) => app.engine.payment(used).map_err(ServiceError::from)?,
+        None => None,
+    };
+    let live = shown.as_ref().filter(|shown| paid.is_none() && now < shown.expires);
+    let (state, progress) = match (&paid, &shown) {
+        (Some(payment), _) => (format!("{:?}", payment.state), progress(app, payment)),
+        (None, Some(_)) if live.is_some() => ("waiting".to_owned(), String::new()),
+        (None, Some(_)) => ("expired".to_owned(), String::new()),
+        (None, None) => ("none".to_owned(), String::new()),
+    };
+    let account = holder.current_account().map_or(Fen::ZERO, |account| account.balance);
+    let wallet = holder.wallet_total();
+    let is_account_first = account.is_positive();
+    let mut first = vec![Choice::new("wallet", "先用钱包", !is_account_first).with_note(format!("余额 {}", format::yuan(wallet.0)))];
+    if is_account_first {
+        first.insert(0, Choice::new("account", "先用个人账户", true).with_note(format!("余额 {}", format::yuan(account.0))));
+    }
+    // A code that was used up by a finished payment says so at the top.
+    if paid.as_ref().is_some_and(|payment| !payment.is_open()) {
+        layout.title = "付款结果".to_owned();
+    }
+    let view = Code {
+        layout,
+        key: key::fresh(),
+        owner,
+        qr_svg: live.and_then(|shown| gongji_files::qr_svg(&shown.text, "付款码").ok()),
+        code_text: live.map(|shown| payment::CodeText(shown.text.clone()).grouped()).unwrap_or_default(),
+        valid_until: live.map(|shown| format::clock_seconds(shown.expires)).unwrap_or_default(),
+        valid_until_ms: live.map_or(0, |shown| shown.expires),
+        now_ms: now,
+        usable: format::yuan((account + wallet).0),
+        place: words::place(&directory, place),
+        first,
+        state,
+        progress,
+        blocked: Vec::new(),
+    };
+    member.visit.page(&view)
+}
+
+fn progress(app: &App, payment: &Payment) -> String {
+    let Purpose::Order { order, .. } = payment.purpose else { return String::new() };
+    let place = words::institution_name(&app.directory(), order.institution);
+    let captured = payment.captured();
+    match payment.state {
+        PaymentState::Held | PaymentState::PartlyCaptured => format!("{place}正在收款 {},等收银员确认。", format::yuan(payment.amount().0)),
+        PaymentState::Captured if payment.refunded().is_positive() => {
+            format!("{place}收了 {},退了 {}。", format::yuan(captured.0), format::yuan(payment.refunded().0))
+        }
+        PaymentState::Captured => format!("付好了:{place}收了 {}。", format::yuan(captured.0)),
+        PaymentState::Voided | PaymentState::Expired | PaymentState::Reversed | PaymentState::Refused => format!("没有付成,钱已经退回。{place}没有收款。"),
+    }
+}
+
+async fn new_code(member: Member, typed: Typed) -> Page {
+    let (me, subject, now) = (member.signed.me, member.signed.subject, member.visit.now);
+    let key = typed.key(subject, "pay-code", &["first"])?;
+    match payment::issue_code(member.app(), subject, me, first_of(typed.get("first")), key).await {
+        Ok((text, expires)) => member.visit.recall.show_code(member.signed.session_id, ShownCode { holder: subject, text: text.0, expires }, now),
+        // Pressed twice: the first press made the code, and the page shows it.
+        Err(ServiceError::KeyReused) => {}
+        Err(error) => return Err(tried(Refused::new("付款码没有出", "钱没有动。", Link::new("/pay", "回去看看")))(error)),
+    }
+    Ok(to("/pay"))
+}
+
+// A relative without a phone pays; whoever may act for them confirms.
+
+async fn ask_of(member: &Member, id: &str) -> Result<Ask, Trouble> {
+    let ask = words::id_from(id).and_then(|id| member.visit.recall.ask(&id)).ok_or(Trouble::Missing)?;
+    let payer = ask.payer.ok_or(Trouble::Missing)?;
+    let may = acting_for(member.app(), member.signed.me).await?.contains(&payer);
+    if may { Ok(ask) } else { Err(Trouble::Missing) }
+}
+
+async fn request(member: Member, Path(id): Path<String>) -> Page {
+    let ask = ask_of(&member, &id).await?;
+    request_page(&member, &ask, key::fresh(), Vec::new()).await
+}
+
+async fn request_page(member: &Member, ask: &Ask, key: String, problems: Vec<Problem>) -> Page {
+    let app = member.app();
+    let directory = app.directory();
+    let payer = ask.payer.ok_or(Trouble::Missing)?;
+    let me = member.visit.holder(member.signed.me)?;
+    let family = Family::of(app, &me, [payer]).await?;
+    let mut layout = member.layout("替家人付款", Section::Wallet).await?;
+    let is_wrong = !problems.is_empty();
+    layout.problems = problems;
+    let open = ask.is_open(member.visit.now);
+    let facts = vec![
+        Fact::new("账单总额", format::yuan(ask.bill.total.0)),
+        Fact::new("医保基金付", format::yuan(ask.bill.fund.0)),
+        Fact::new("个人付", format::yuan(ask.bill.own.0)),
+        Fact::new("订单号", ask.number.clone()),
+    ];
+    let outcome = match ask.answer {
+        Some(AskAnswer::Confirmed) => outcome_of(app, ask)?,
+        Some(AskAnswer::Declined) => "没有付".to_owned(),
+        None => "过了时间,没有付".to_owned(),
+    };
+    let view = Request {
+        layout,
+        key,
+        id: words::id_text(ask.id),
+        hidden: Vec::new(),
+        payer: family.party(&me, payer, ""),
+        institution: words::institution_name(&directory, ask.institution),
+        amount: format::yuan(ask.own().0),
+        facts,
+        deadline: if open { format!("{} 前确认", format::clock(ask.expires)) } else { String::new() },
+        open,
+        outcome,
+        next: vec![Link::new("/wallet", "回钱包")],
+    };
+    if is_wrong { member.visit.wrong(&view) } else { member.visit.page(&view) }
+}
+
+fn outcome_of(app: &App, ask: &Ask) -> Result<String, Trouble> {
+    let (_, payment) = payment::payment_of(app, ask.institution, &ask.number)?;
+    Ok(match payment.map(|payment| payment.state) {
+        Some(PaymentState::Held | PaymentState::PartlyCaptured) => "确认好了,等收银员收款",
+        Some(PaymentState::Captured) => "已付款",
+        Some(_) => "没有付成,钱已退回",
+        None => "没有付成",
+    }
+    .to_owned())
+}
+
+async fn back_to_request(Path(id): Path<String>) -> axum::response::Response {
+    match words::id_from(&id) {
+        Some(id) => to(&format!("/pay/requests/{}", words::id_text(id))),
+        None => to("/wallet"),
+    }
+}
+
+async fn confirm(member: Member, Path(id): Path<String>, typed: Typed) -> Page {
+    let app = member.app();
+    let (me, now) = (member.signed.me, member.visit.now);
+    let ask = ask_of(&member, &id).await?;
+    let path = format!("/pay/requests/{}", words::id_text(ask.id));
+    let (true, Some(payer)) = (ask.is_open(now), ask.payer) else { return Ok(to(&path)) };
+    let order = payment::order_id(ask.institution, &ask.number).ok_or(Trouble::Missing)?;
+    let key = typed.key(me, &format!("pay-request {id}"), &[])?;
+    let proof = match app.identity.step_up_password(me.0, &typed.secret("password"), keypad_binding(order, ask.own()), now).await {
+        Ok(proof) => proof,
+        Err(error) => return request_page(&member, &ask, typed.text("key"), problems_of(error, "password")?).await,
+    };
+    let proof = app.vault.verify_proof(&proof, now).map_err(|_| Trouble::Malformed)?;
+    let payer_side = Payer::Holder { holder: payer, by: me, first: PayFirst::Personal, proof: proof.id, proof_expires: proof.expires_ms };
+    let hold = Hold { institution: ask.institution, number: ask.number.clone(), payer: payer_side, part: payer.part(), bill: ask.bill, partial: ask.partial };
+    let held = payment::hold(app, &hold, key).await;
+    member.visit.recall.answer(&ask.id, AskAnswer::Confirmed);
+    held.map_err(tried(Refused::new("没有付成", "钱没有动。", Link::new("/wallet", "回钱包"))))?;
+    Ok(to(&path))
+}
+
+async fn decline(member: Member, Path(id): Path<String>) -> Page {
+    let ask = ask_of(&member, &id).await?;
+    member.visit.recall.answer(&ask.id, AskAnswer::Declined);
+    Ok(to_saying("/wallet", Said::AskDeclined))
+}
