@@ -334,3 +334,7 @@ impl Books for SqliteBooks {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
