@@ -98,7 +98,10 @@ pub(crate) fn place_order(work: &mut Work, order: &PlaceOrder) -> Result<Reply, 
             _ => Err(Reason::OrderConflict.into()),
         };
     }
-    let reasons = bill_reasons(&work.directory, order.order, &order.bill);
+    let mut reasons = bill_reasons(&work.directory, order.order, &order.bill);
+    if !work.has_part(order.payment.part()) {
+        reasons.push(Reason::CodeUnknown);
+    }
     if !reasons.is_empty() {
         return Err(Stop::Refused(reasons));
     }

@@ -201,6 +201,9 @@ pub(crate) fn request(work: &mut Work, request: &RequestTransfer) -> Result<Repl
         sender_view(&sender, &work.directory, request.receiver, request.relation, request.amount, request.from_wallet, work.stamp)
     };
     reasons.extend(view.reasons);
+    if !work.has_part(request.receiver.part()) {
+        reasons.push(Reason::ReceiverUnavailable);
+    }
     if !reasons.is_empty() {
         return Err(Stop::Refused(reasons));
     }

@@ -165,6 +165,11 @@ impl<'m> Work<'m> {
         self.local.clear();
     }
 
+    /// Whether people live in this partition: money sent to any other would never arrive.
+    pub(crate) fn has_part(&self, part: Part) -> bool {
+        (1..=self.parts).contains(&part)
+    }
+
     pub fn has_events(&self) -> bool {
         !self.events.is_empty()
     }

@@ -3,6 +3,7 @@
 
 mod books;
 mod cases;
+mod ceilings;
 mod machines;
 mod properties;
 mod rules_page;
