@@ -1,7 +1,7 @@
 //! What everybody may look up: regions with their openings, institutions with their readiness.
 
 use super::transfers::Readiness;
-use super::wire::{AreaRef, PAGE_LEN, area, cursor, page_len, parse_cursor};
+use super::wire::{AreaRef, area, cursor, page_len, parse_cursor};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::time::{date, rfc3339};
@@ -245,7 +245,7 @@ async fn region(State(app): State<Arc<App>>, StrictPath(code): StrictPath<String
 /// Hospitals and pharmacies of an area
 #[utoipa::path(get, path = "/institutions", tag = "lookup", params(InstitutionQuery), responses((status = 200, description = "By code", body = InstitutionList)), security(()))]
 async fn institutions(State(app): State<Arc<App>>, StrictQuery(asked): StrictQuery<InstitutionQuery>) -> Result<Json<InstitutionList>, Problem> {
-    let (after, limit) = (parse_cursor(asked.cursor.as_deref())?, asked.limit.map_or(Ok(PAGE_LEN), |limit| page_len(Some(limit)))?);
+    let (after, limit) = (parse_cursor(asked.cursor.as_deref())?, page_len(asked.limit)?);
     let directory = app.directory();
     let area = area(&directory, &asked.area, "area")?;
     let wanted = |institution: &&Arc<Institution>| {

@@ -90,6 +90,7 @@ struct Origin {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = WalletOpening)]
 struct Opening {
     /// Place of use: the area where the person is insured.
     #[schema(example = "510500")]
