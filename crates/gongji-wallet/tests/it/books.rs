@@ -154,6 +154,7 @@ fn assert_holder(world: &World, holder: &Holder) -> Fen {
         let Some(Object::Outgoing(outgoing)) = world.object(part, Key::Outgoing(*id)) else { panic!("{id:?} is pending and unknown") };
         assert!(!outgoing.state.is_final() && outgoing.transfer.sender == holder.id);
     }
+    assert!(!holder.day.total.is_negative() && (holder.day.count > 0 || holder.day.total.is_zero()), "{:?}", holder.day);
     if let Some(wallet) = &holder.wallet {
         let lots = wallet.lots.as_slice();
         assert!(lots.len() <= LOTS_MAX + 8, "{} lots", lots.len());
