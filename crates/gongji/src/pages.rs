@@ -26,15 +26,16 @@ mod wallet;
 mod words;
 
 use crate::app::App;
+use crate::problem::Edge;
 use axum::Router;
 use axum::middleware;
-use std::sync::Arc;
-use frame::frame;
+use frame::{Trouble, frame};
 use recall::Recall;
+use std::sync::Arc;
 
 pub use frame::humanely;
 
-/// Every page.
+/// Every page; what no other route of the server knows is a page that does not exist.
 pub fn router(app: &Arc<App>) -> Router<Arc<App>> {
     let state = (Arc::clone(app), Recall::default());
     Router::new()
@@ -50,5 +51,7 @@ pub fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .merge(cashier::routes())
         .merge(sandbox::routes())
         .merge(reference::routes())
+        .fallback(|| async { Trouble::Missing })
+        .method_not_allowed_fallback(|| async { Trouble::from(Edge::MethodNotAllowed) })
         .layer(middleware::from_fn_with_state(state, frame))
 }

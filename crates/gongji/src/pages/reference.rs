@@ -204,7 +204,7 @@ fn anchor(name: &str) -> String {
 
 /// Doc comments are wrapped and hold backticks; the page sets its own lines.
 fn plain(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('`', "")
+    text.split_whitespace().collect::<Vec<_>>().join(" ").replace(['`', '*'], "")
 }
 
 fn codes() -> Vec<CodeRow> {

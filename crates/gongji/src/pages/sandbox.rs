@@ -63,7 +63,7 @@ async fn home_page(guest: &Guest, problems: Vec<Problem>) -> Page {
         ("21:59", "21:59", "转账还能办的最后一分钟"),
         ("22:00", "22:00", "转账停办"),
         ("06:00", "6:00", "没人收的转账退回"),
-        ("next-month", "下个月 1 号", "10:00"),
+        ("next-month", "下个月 1 号", "新的一个月"),
     ];
     let preset = |(value, label, note): (&str, &str, &str)| {
         let at = preset_time(value, now).map(|at| format::when_from(at, now)).unwrap_or_default();

@@ -67,7 +67,7 @@ pub struct Trouble {
     pub next: Option<Link>,
 }
 
-/// `/wallet/open` — confirm use (确认使用钱包). POST: `key`, `place` (area code), `phone`, `consent` (=yes).
+/// `/wallet/open` — confirm use (确认使用钱包). POST: `key`, `place` (area code), `consent` (=yes).
 #[derive(Template, Clone, Debug, Default)]
 #[template(path = "wallet/open.html")]
 pub struct Open {
@@ -75,6 +75,7 @@ pub struct Open {
     pub key: String,
     /// Areas where the person is actively insured and the wallet is open.
     pub places: Vec<Choice>,
+    /// Registered phone, masked; empty where there is none.
     pub phone: String,
     pub consent: bool,
     /// Why it cannot be opened now; the form is not shown then.
