@@ -130,7 +130,7 @@ pub fn run() -> i32 {
             Ok(())
         }
         Command::Openapi => {
-            println!();
+            say(&format!("{}\n", crate::api::openapi_json().trim_end()));
             Ok(())
         }
     };
@@ -169,6 +169,11 @@ fn bar(label: &str) -> indicatif::ProgressBar {
 fn say(text: &str) {
     use std::io::Write;
     let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// What `verify` says of books that are right.
+pub(crate) fn tell_verified(report: &crate::verify::Report) {
+    verify::print(report);
 }
 
 /// Resolves when the process is asked to stop: Ctrl-C, or the signal of a service manager.

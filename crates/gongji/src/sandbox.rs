@@ -197,8 +197,13 @@ fn institution_keys<'a>(vault: &Vault, directory: &'a Directory) -> Vec<(&'a Ins
 }
 
 /// Sets the clock forward and waits until everything that fell due has been done. `false` if that would be backward.
+/// Nobody is logged out by it.
 pub async fn set_clock(app: &App, at: i64) -> Result<bool, AppError> {
     let Some(sandbox) = &app.sandbox else { return Ok(false) };
+    let by = at - sandbox.clock.now();
+    if by > 0 {
+        app.vault(move |vault| vault.carry_sessions(by)).await?;
+    }
     let moved = sandbox.clock.set(at);
     if moved {
         app.engine.settle().await?;
