@@ -63,6 +63,9 @@ impl Courier {
     fn round(&mut self) -> bool {
         let mut under_way = Vec::new();
         for (to, waiting) in &self.waiting {
+            if self.doors.is_shut(*to) {
+                continue;
+            }
             let mut envelopes: Vec<Envelope> = waiting.iter().take(WINDOW).cloned().collect();
             if let Some(disturb) = &self.disturb {
                 envelopes = disturb(self.part, envelopes);

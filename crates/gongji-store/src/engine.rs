@@ -40,6 +40,10 @@ impl Doors {
         queues.get(usize::from(part)).and_then(Option::clone).ok_or(Fault::Stopped(part))
     }
 
+    pub(crate) fn is_shut(&self, part: Part) -> bool {
+        self.queue(part).is_err()
+    }
+
     pub(crate) fn close(&self, part: Part) {
         self.queues.write().expect("no holder of the queues panics")[usize::from(part)] = None;
     }

@@ -34,6 +34,16 @@ pub enum Inbound {
     Nudge(oneshot::Sender<Result<(), Fault>>),
 }
 
+impl Inbound {
+    fn count(&self) -> usize {
+        match self {
+            Inbound::Ask(..) => 1,
+            Inbound::AskAll(many, _) => many.len(),
+            Inbound::Nudge(_) => 0,
+        }
+    }
+}
+
 pub struct Writer {
     pub part: Part,
     pub parts: Part,
@@ -115,14 +125,13 @@ impl Writer {
         let _leaving = Leaving { part: self.part, doors: self.doors.clone() };
         let mut inbound = Vec::with_capacity(BATCH_MAX);
         while queue.blocking_recv_many(&mut inbound, BATCH_MAX) > 0 {
-            let mut inbound = inbound.drain(..);
+            let mut inbound = inbound.drain(..).peekable();
             while inbound.len() > 0 {
                 let mut nudges = Vec::new();
                 let mut requests = Vec::with_capacity(inbound.len());
                 let mut waiting = Vec::with_capacity(inbound.len());
-                while requests.len() < BATCH_MAX
-                    && let Some(item) = inbound.next()
-                {
+                // One that is too large by itself is taken alone.
+                while let Some(item) = inbound.next_if(|item| requests.is_empty() || requests.len() + item.count() <= BATCH_MAX) {
                     match item {
                         Inbound::Ask(request, reply) => {
                             requests.push(request);

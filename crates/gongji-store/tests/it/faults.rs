@@ -7,7 +7,7 @@ use crate::stores::places;
 use gongji_ledger::{Fen, HolderId, Part};
 use gongji_store::memory::{Effect, EffectKind, Fate, MemoryStore};
 use gongji_store::store::{Projection, Store};
-use gongji_store::{Engine, Fault, QUEUE_MAX};
+use gongji_store::{BATCH_MAX, Decided, Engine, Fault, QUEUE_MAX};
 use gongji_wallet::command::Command;
 use gongji_wallet::day::instant;
 use gongji_wallet::ids::TransferId;
@@ -76,6 +76,29 @@ async fn a_full_queue_says_busy_and_loses_nothing_it_took() {
         assert_eq!(outcome(asked.await), Outcome::Done);
     }
     assert_eq!(money(&engine, people.wang), Fen(500_000 + 100 * count));
+}
+
+#[tokio::test]
+async fn a_batch_has_a_largest_size_however_many_wait() {
+    let (store, people, engine) = founded(1).await;
+    let gate = Gate::before_commits(&store, 1);
+    let mut first = Box::pin(engine.ask(1, contribution(1_000, &people).request));
+    assert_eq!(poll(&mut first).await, None);
+    gate.arrival();
+    let count = BATCH_MAX as u64 / 2 + 1;
+    let many = |from| (from..from + count).map(|number| contribution(number, &people).request).collect::<Vec<_>>();
+    let mut second = Box::pin(engine.ask_all(1, many(2_000)));
+    assert_eq!(poll(&mut second).await, None);
+    let mut third = Box::pin(engine.ask_all(1, many(20_000)));
+    assert_eq!(poll(&mut third).await, None);
+    gate.open();
+    let seqs = |replies: Vec<Result<Decided, Fault>>| {
+        let mut seqs: Vec<u64> = replies.into_iter().map(|reply| reply.unwrap().seq).collect();
+        seqs.dedup();
+        seqs
+    };
+    let before = first.await.unwrap().seq;
+    assert_eq!((seqs(second.await), seqs(third.await)), (vec![before + 1], vec![before + 2]));
 }
 
 #[tokio::test]

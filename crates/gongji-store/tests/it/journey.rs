@@ -56,6 +56,12 @@ async fn check_statement(engine: &Engine, people: &People) {
     assert_eq!(told, expected);
     let page = engine.lines(people.li, Some(lines[1].number), 2, |_| true).await.unwrap();
     assert_eq!(page, &lines[2..4]);
+    // From any number on, also from one that is nobody's or somebody else's line.
+    for before in 0..lines[0].number + 3 {
+        let page = engine.lines(people.li, Some(before), 100, |_| true).await.unwrap();
+        let expected: Vec<_> = lines.iter().filter(|line| line.number < before).cloned().collect();
+        assert_eq!(page, expected, "before {before}");
+    }
     let orders = engine.orders(pharmacy(), 10).await.unwrap();
     assert_eq!(orders.len(), 1);
     assert_eq!(orders[0].state, OrderState::Held { personal: Fen::ZERO, wallet: Fen(30_000) });
