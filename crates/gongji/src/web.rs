@@ -156,7 +156,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 ///
 /// Where it has ended, looking falls back to the person's own wallet; doing is refused, lest it happens to the wrong one.
 fn subject(parts: &Parts, app: &App, holder: HolderId) -> Result<HolderId, Problem> {
-    let header = parts.headers.get(FOR).and_then(|value| value.to_str().ok());
+    let header = parts.headers.get(FOR).map(|value| value.to_str().unwrap_or_default());
     let Some(wanted) = header.or_else(|| cookie(&parts.headers, SUBJECT_COOKIE)) else { return Ok(holder) };
     let wanted = parse_person_id(wanted);
     if let Some(subject) = wanted

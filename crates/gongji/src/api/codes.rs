@@ -6,9 +6,10 @@ use crate::app::App;
 use crate::problem::{Edge, Problem};
 use crate::service::{ServiceError, payment};
 use crate::time::rfc3339;
-use crate::web::{Citizen, KeyedJson};
+use crate::web::{Citizen, KeyedJson, StrictJson};
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use gongji_wallet::Reason;
 use gongji_wallet::object::PayFirst;
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub fn router() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(issue)).routes(routes!(current))
+    OpenApiRouter::new().routes(routes!(issue)).routes(routes!(status))
 }
 
 /// Which purse a payment uses first.
@@ -57,6 +58,13 @@ struct CodeBody {
     expires_at: String,
 }
 
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CodeQuestion {
+    /// As it was issued.
+    code: String,
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 struct CodeStatus {
     state: CodeState,
@@ -71,6 +79,7 @@ struct CodeStatus {
 enum CodeState {
     Active,
     Used,
+    /// Its minute is over, or a newer code has replaced it.
     Expired,
 }
 
@@ -90,17 +99,21 @@ async fn issue(State(app): State<Arc<App>>, citizen: Citizen, request: KeyedJson
         }
         issued => issued.map_err(refusal(&key))?,
     };
-    Ok(Recorded::created("/api/v1/payment-codes/current".to_owned(), CodeBody { code: code.0, expires_at: rfc3339(expires) }, false))
+    Ok(Recorded { status: StatusCode::CREATED, body: CodeBody { code: code.0, expires_at: rfc3339(expires) }, replayed: false, location: None })
 }
 
-/// What became of the last payment code
-#[utoipa::path(get, path = "/payment-codes/current", tag = "paying", responses((status = 200, description = "Whether it was used", body = CodeStatus)), security(("session" = [])))]
-async fn current(State(app): State<Arc<App>>, citizen: Citizen) -> Result<Json<CodeStatus>, Problem> {
-    let holder = super::transfers::known(&app, citizen.subject)?;
-    let code = holder.code.map(|id| app.engine.code(holder.id.part(), id)).transpose()?.flatten().ok_or(Reason::NotFound)?;
+/// What became of a payment code
+///
+/// For the page that shows it. The code stands in the body: an address may be written down on the way.
+#[utoipa::path(post, path = "/payment-codes/status", tag = "paying", request_body = CodeQuestion,
+    responses((status = 200, description = "Whether it was used", body = CodeStatus)), security(("session" = [])))]
+async fn status(State(app): State<Arc<App>>, citizen: Citizen, StrictJson(asked): StrictJson<CodeQuestion>) -> Result<Json<CodeStatus>, Problem> {
+    let (part, id) = payment::parse_code(&asked.code).ok_or(Reason::CodeUnknown)?;
+    let code = app.engine.code(part, id)?.filter(|code| code.holder == citizen.subject).ok_or(Reason::CodeUnknown)?;
+    let is_current = super::transfers::known(&app, citizen.subject)?.code == Some(id);
     let state = match code.used {
         Some(_) => CodeState::Used,
-        None if app.now() >= code.expires => CodeState::Expired,
+        None if app.now() >= code.expires || !is_current => CodeState::Expired,
         None => CodeState::Active,
     };
     Ok(Json(CodeStatus { state, expires_at: rfc3339(code.expires), payment: code.used.map(|payment| id_text(payment.0)) }))

@@ -122,9 +122,13 @@ struct Relation {
 /// The code goes to the relative's phone on file, or to the guardian's own for a minor. The answer is the same if there is no such person or phone.
 #[utoipa::path(post, path = "/wallet/relatives", tag = "family", request_body = OnBehalfStart,
     responses((status = 202, description = "A code is on its way if the relative is on file", body = OnBehalfStarted)), security(("session" = [])))]
-async fn start(State(app): State<Arc<App>>, citizen: Citizen, StrictJson(asked): StrictJson<OnBehalfStart>) -> Result<(StatusCode, Json<OnBehalfStarted>), Problem> {
+async fn start(
+    State(app): State<Arc<App>>,
+    citizen: Citizen,
+    StrictJson(asked): StrictJson<OnBehalfStart>,
+) -> Result<(StatusCode, Json<OnBehalfStarted>), Problem> {
     let agent = citizen.own()?;
-    asked.relative.check("relative.")?;
+    asked.relative.parse("relative.")?;
     let relation = near_relation(&asked.relation)?;
     if asked.consent != CONSENT_TEXT {
         return Err(Problem::field("consent", "请先读完并同意代办说明。", format!("the consent in force is {CONSENT_TEXT}")));
@@ -139,7 +143,11 @@ async fn start(State(app): State<Arc<App>>, citizen: Citizen, StrictJson(asked):
 /// The person may act for the relative from then on; a wallet that is already in use stays as it is.
 #[utoipa::path(post, path = "/wallet/relatives/confirm", tag = "family", request_body = OnBehalfConfirm,
     responses((status = 201, description = "The wallet is in use, and the person may act for it", body = OnBehalfDone)), security(("session" = [])))]
-async fn confirm(State(app): State<Arc<App>>, citizen: Citizen, StrictJson(asked): StrictJson<OnBehalfConfirm>) -> Result<(StatusCode, Json<OnBehalfDone>), Problem> {
+async fn confirm(
+    State(app): State<Arc<App>>,
+    citizen: Citizen,
+    StrictJson(asked): StrictJson<OnBehalfConfirm>,
+) -> Result<(StatusCode, Json<OnBehalfDone>), Problem> {
     let agent = citizen.own()?;
     let place = area(&app.directory(), &asked.place, "place")?;
     let relative = family::confirm_on_behalf(&app, agent, &asked.ticket, &asked.code, place).await?;
@@ -164,7 +172,12 @@ async fn acting_for(State(app): State<Arc<App>>, citizen: Citizen) -> Result<Jso
 /// Stop acting for a relative
 #[utoipa::path(post, path = "/wallet/relatives/{id}/stop", tag = "family", params(Keyed, ("id" = String, Path, description = "The relative's id")), request_body = Nothing,
     responses((status = 200, description = "The person no longer acts for the relative", body = Done)), security(("session" = [])))]
-async fn stop_acting(State(app): State<Arc<App>>, citizen: Citizen, StrictPath(id): StrictPath<String>, request: KeyedJson<Nothing>) -> Result<Recorded<Done>, Problem> {
+async fn stop_acting(
+    State(app): State<Arc<App>>,
+    citizen: Citizen,
+    StrictPath(id): StrictPath<String>,
+    request: KeyedJson<Nothing>,
+) -> Result<Recorded<Done>, Problem> {
     let key = request.key(&citizen.scope(), "stop-acting")?;
     let relative = parse_person_id(&id).ok_or_else(Problem::not_found)?;
     if !family::acting_for(&app, citizen.holder).await?.contains(&relative) {
@@ -185,7 +198,12 @@ async fn agents(State(app): State<Arc<App>>, citizen: Citizen) -> Result<Json<Ag
 /// Take back a relative's leave to act
 #[utoipa::path(post, path = "/wallet/agents/{id}/remove", tag = "family", params(Keyed, ("id" = String, Path, description = "The agent's id")), request_body = Nothing,
     responses((status = 200, description = "The relative no longer acts for this person", body = Done)), security(("session" = [])))]
-async fn remove_agent(State(app): State<Arc<App>>, citizen: Citizen, StrictPath(id): StrictPath<String>, request: KeyedJson<Nothing>) -> Result<Recorded<Done>, Problem> {
+async fn remove_agent(
+    State(app): State<Arc<App>>,
+    citizen: Citizen,
+    StrictPath(id): StrictPath<String>,
+    request: KeyedJson<Nothing>,
+) -> Result<Recorded<Done>, Problem> {
     let key = request.key(&citizen.scope(), "remove-agent")?;
     let (holder, agent) = (citizen.own()?, parse_person_id(&id).ok_or_else(Problem::not_found)?);
     let answered = family::end_agent(&app, holder, agent, key).await.map_err(refusal(&key))?;
@@ -216,7 +234,12 @@ async fn relations(State(app): State<Arc<App>>, citizen: Citizen) -> Result<Json
 /// What was transferred stays; the unused part of a quota goes back to its contributor.
 #[utoipa::path(post, path = "/wallet/relations/{id}/end", tag = "family", params(Keyed, ("id" = String, Path, description = "The other person's id")), request_body = Nothing,
     responses((status = 200, description = "The relation is ended", body = Done)), security(("session" = [])))]
-async fn end_relation(State(app): State<Arc<App>>, citizen: Citizen, StrictPath(id): StrictPath<String>, request: KeyedJson<Nothing>) -> Result<Recorded<Done>, Problem> {
+async fn end_relation(
+    State(app): State<Arc<App>>,
+    citizen: Citizen,
+    StrictPath(id): StrictPath<String>,
+    request: KeyedJson<Nothing>,
+) -> Result<Recorded<Done>, Problem> {
     let key = request.key(&citizen.scope(), "end-relation")?;
     let other = parse_person_id(&id).ok_or_else(Problem::not_found)?;
     let answered = person::end_relation(&app, citizen.subject, citizen.holder, other, key).await.map_err(refusal(&key))?;

@@ -4,6 +4,7 @@ use super::recorded::Done;
 use super::transfers::{Page, known};
 use super::wire::{AreaRef, PersonRef, cursor, page_len, parse_cursor};
 use crate::app::App;
+use crate::notices;
 use crate::problem::Problem;
 use crate::time::{date, rfc3339};
 use crate::web::{Citizen, StrictPath, StrictQuery, person_id};
@@ -19,7 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub fn router() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(me)).routes(routes!(notices)).routes(routes!(read)).routes(routes!(read_all))
+    OpenApiRouter::new().routes(routes!(me)).routes(routes!(list_notices)).routes(routes!(read)).routes(routes!(read_all))
 }
 
 /// Who is logged in, and for whom they act.
@@ -76,7 +77,13 @@ struct NoticeList {
 #[derive(Debug, Serialize, ToSchema)]
 struct Notice {
     id: String,
+    title: String,
     text: String,
+    /// The page of this site that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    /// Something waits for the reader.
+    is_waiting: bool,
     occurred_at: String,
     is_read: bool,
 }
@@ -120,7 +127,7 @@ async fn me(State(app): State<Arc<App>>, citizen: Citizen) -> Result<Json<Me>, P
 
 /// Notices, newest first
 #[utoipa::path(get, path = "/notices", tag = "me", params(Page), responses((status = 200, description = "One page of notices", body = NoticeList)), security(("session" = [])))]
-async fn notices(State(app): State<Arc<App>>, citizen: Citizen, StrictQuery(page): StrictQuery<Page>) -> Result<Json<NoticeList>, Problem> {
+async fn list_notices(State(app): State<Arc<App>>, citizen: Citizen, StrictQuery(page): StrictQuery<Page>) -> Result<Json<NoticeList>, Problem> {
     let (mut before, limit) = (parse_cursor(page.cursor.as_deref())?, page_len(page.limit)?);
     let holder = citizen.subject.0;
     let (notices, next, unread) = app
@@ -144,11 +151,17 @@ async fn notices(State(app): State<Arc<App>>, citizen: Citizen, StrictQuery(page
             Ok((notices, next, vault.unread_count(holder)?))
         })
         .await?;
-    let body = |message: gongji_store::vault::Message| Notice {
-        id: format!("{:016x}", message.id),
-        text: message.text.reveal().to_owned(),
-        occurred_at: rfc3339(message.created_ms),
-        is_read: message.is_read,
+    let body = |message: gongji_store::vault::Message| {
+        let notice = notices::read(message.text.reveal());
+        Notice {
+            id: format!("{:016x}", message.id),
+            title: notice.title.to_owned(),
+            text: notice.text.to_owned(),
+            path: notice.path.map(str::to_owned),
+            is_waiting: notice.is_waiting,
+            occurred_at: rfc3339(message.created_ms),
+            is_read: message.is_read,
+        }
     };
     Ok(Json(NoticeList { notices: notices.into_iter().map(body).collect(), next_cursor: next.map(cursor), unread, as_of: rfc3339(app.now()) }))
 }

@@ -341,7 +341,12 @@ fn answer(answered: Answered) -> Recorded<PaymentAnswer> {
 /// In parts if need be; `last` gives back what is still held.
 #[utoipa::path(post, path = "/payments/{id}/capture", tag = "payments", params(Keyed, ("id" = String, Path, description = "The payment's id")), request_body = CaptureRequest,
     responses((status = 200, description = "The institution is owed this much", body = PaymentAnswer)), security(("institution" = [])))]
-async fn capture(State(app): State<Arc<App>>, institution: InstitutionCaller, StrictPath(id): StrictPath<String>, request: KeyedJson<CaptureRequest>) -> Result<Recorded<PaymentAnswer>, Problem> {
+async fn capture(
+    State(app): State<Arc<App>>,
+    institution: InstitutionCaller,
+    StrictPath(id): StrictPath<String>,
+    request: KeyedJson<CaptureRequest>,
+) -> Result<Recorded<PaymentAnswer>, Problem> {
     let (id, key) = (PaymentId(id_from(&id)?), request.key(&scope(institution), "capture")?);
     let (_, known) = payment::order_of(&app, institution.id, id)?;
     let CaptureRequest { amount, last } = request.body;
@@ -351,10 +356,15 @@ async fn capture(State(app): State<Arc<App>>, institution: InstitutionCaller, St
 
 /// Void a hold
 ///
-/// Before anything was captured; all of it goes back.
+/// What is still held goes back; what was captured already stays.
 #[utoipa::path(post, path = "/payments/{id}/void", tag = "payments", params(Keyed, ("id" = String, Path, description = "The payment's id")), request_body = Nothing,
     responses((status = 200, description = "The money is back", body = PaymentAnswer)), security(("institution" = [])))]
-async fn void(State(app): State<Arc<App>>, institution: InstitutionCaller, StrictPath(id): StrictPath<String>, request: KeyedJson<Nothing>) -> Result<Recorded<PaymentAnswer>, Problem> {
+async fn void(
+    State(app): State<Arc<App>>,
+    institution: InstitutionCaller,
+    StrictPath(id): StrictPath<String>,
+    request: KeyedJson<Nothing>,
+) -> Result<Recorded<PaymentAnswer>, Problem> {
     let (id, key) = (PaymentId(id_from(&id)?), request.key(&scope(institution), "void")?);
     Ok(answer(payment::void(&app, institution.id, id, key).await.map_err(refusal(&key))?))
 }
@@ -364,7 +374,12 @@ async fn void(State(app): State<Arc<App>>, institution: InstitutionCaller, Stric
 /// To the origins it came from, in reverse order of use.
 #[utoipa::path(post, path = "/payments/{id}/refund", tag = "payments", params(Keyed, ("id" = String, Path, description = "The payment's id")), request_body = RefundRequest,
     responses((status = 200, description = "The money is back", body = PaymentAnswer)), security(("institution" = [])))]
-async fn refund(State(app): State<Arc<App>>, institution: InstitutionCaller, StrictPath(id): StrictPath<String>, request: KeyedJson<RefundRequest>) -> Result<Recorded<PaymentAnswer>, Problem> {
+async fn refund(
+    State(app): State<Arc<App>>,
+    institution: InstitutionCaller,
+    StrictPath(id): StrictPath<String>,
+    request: KeyedJson<RefundRequest>,
+) -> Result<Recorded<PaymentAnswer>, Problem> {
     let (id, key) = (PaymentId(id_from(&id)?), request.key(&scope(institution), "refund")?);
     let (_, known) = payment::order_of(&app, institution.id, id)?;
     let amount = request.body.amount.map_or(Ok(known.captured() - known.refunded()), |amount| amount.fen("amount"))?;
@@ -376,7 +391,12 @@ async fn refund(State(app): State<Arc<App>>, institution: InstitutionCaller, Str
 /// For when an answer was lost: void or refund is picked, and a number that never arrived can never be held afterwards.
 #[utoipa::path(post, path = "/payments/by-order/{order_no}/reverse", tag = "payments", params(Keyed, ("order_no" = String, Path, description = "The institution's own number")), request_body = Nothing,
     responses((status = 200, description = "Nothing is held or kept", body = Reversal)), security(("institution" = [])))]
-async fn reverse(State(app): State<Arc<App>>, institution: InstitutionCaller, StrictPath(order_no): StrictPath<String>, request: KeyedJson<Nothing>) -> Result<Recorded<Reversal>, Problem> {
+async fn reverse(
+    State(app): State<Arc<App>>,
+    institution: InstitutionCaller,
+    StrictPath(order_no): StrictPath<String>,
+    request: KeyedJson<Nothing>,
+) -> Result<Recorded<Reversal>, Problem> {
     let key = request.key(&scope(institution), "reverse")?;
     payment::order_id(institution.id, &order_no).ok_or_else(order_number_wrong)?;
     let answered = payment::reverse(&app, institution.id, &order_no, key).await.map_err(refusal(&key))?;

@@ -181,12 +181,8 @@ async fn pay(State(app): State<Arc<App>>, citizen: Citizen, request: KeyedJson<P
     let Outcome::Premium { payment, state, amount, reason } = answered.outcome else {
         unreachable!("a premium is answered with a premium, not {:?}", answered.outcome)
     };
-    let body = PremiumAnswer {
-        payment: id_text(payment.0),
-        state: state::payment_word(state),
-        amount: amount.into(),
-        reason: reason.as_ref().map(ReasonBody::from),
-    };
+    let body =
+        PremiumAnswer { payment: id_text(payment.0), state: state::payment_word(state), amount: amount.into(), reason: reason.as_ref().map(ReasonBody::from) };
     Ok(Recorded::created(format!("/api/v1/premiums/payments/{}", body.payment), body, answered.replayed))
 }
 

@@ -92,7 +92,8 @@ async fn prove(State(app): State<Arc<App>>, citizen: Citizen, StrictJson(asked):
         What::Transfer(ForTransfer { receiver, amount, source }) => wish(&app, citizen.own()?, receiver, None, *amount, *source).await?.binding(),
         What::Premium(ForPremium { insured, area: place, year }) => {
             let area = area(&app.directory(), place, "for.premium.area")?;
-            premium::Wish { payer: citizen.subject, by: citizen.holder, insured: super::premiums::insured(insured, "for.premium.insured")?, area, year: *year }.binding()
+            premium::Wish { payer: citizen.subject, by: citizen.holder, insured: super::premiums::insured(insured, "for.premium.insured")?, area, year: *year }
+                .binding()
         }
         What::Place(ForPlace { place }) => person::place_proof_binding(citizen.subject, area(&app.directory(), place, "for.place.place")?),
     };

@@ -279,7 +279,11 @@ async fn inbox(State(app): State<Arc<App>>, StrictQuery(asked): StrictQuery<Inbo
             person: person_id(HolderId(message.holder)),
             channel: if message.channel == Channel::Sms { "sms" } else { "notice" },
             phone: message.phone.as_ref().map(|phone| phone.reveal().to_owned()),
-            code: text.split_once("验证码 ").and_then(|(_, rest)| rest.get(..6)).filter(|code| code.bytes().all(|byte| byte.is_ascii_digit())).map(str::to_owned),
+            code: text
+                .split_once("验证码 ")
+                .and_then(|(_, rest)| rest.get(..6))
+                .filter(|code| code.bytes().all(|byte| byte.is_ascii_digit()))
+                .map(str::to_owned),
             text,
             occurred_at: rfc3339(message.created_ms),
         }

@@ -92,7 +92,7 @@ pub fn receiver_actions(state: TransferState) -> Vec<Action> {
 pub fn payment_actions(state: PaymentState) -> Vec<Action> {
     match state {
         PaymentState::Held => vec![Action::Capture, Action::Void, Action::Reverse],
-        PaymentState::PartlyCaptured => vec![Action::Capture, Action::Refund, Action::Reverse],
+        PaymentState::PartlyCaptured => vec![Action::Capture, Action::Void, Action::Refund, Action::Reverse],
         PaymentState::Captured => vec![Action::Refund, Action::Reverse],
         PaymentState::Voided | PaymentState::Expired | PaymentState::Reversed | PaymentState::Refused => Vec::new(),
     }
@@ -125,7 +125,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
 /// State machines of transfers and payments
 ///
 /// The same tables that the program enforces.
-#[utoipa::path(get, path = "/state-machines", tag = "reference", responses((status = 200, description = "All states, where each may go, and what may be asked for", body = Vec<StateMachine>)))]
+#[utoipa::path(get, path = "/state-machines", tag = "reference", responses((status = 200, description = "All states, where each may go, and what may be asked for", body = Vec<StateMachine>)), security(()))]
 async fn list() -> Json<Vec<StateMachine>> {
     Json(machines())
 }

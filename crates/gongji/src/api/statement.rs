@@ -170,7 +170,10 @@ fn month_of(at: i64) -> (i16, i8) {
 }
 
 fn parse_month(text: &str) -> Result<(i16, i8), Problem> {
-    let parsed = text.split_once('-').filter(|(year, month)| year.len() == 4 && month.len() == 2).and_then(|(year, month)| Some((year.parse().ok()?, month.parse().ok()?)));
+    let parsed = text
+        .split_once('-')
+        .filter(|(year, month)| year.len() == 4 && month.len() == 2)
+        .and_then(|(year, month)| Some((year.parse().ok()?, month.parse().ok()?)));
     parsed.filter(|(_, month)| (1..=12).contains(month)).ok_or_else(|| Problem::field("month", "月份写成 2026-11 这样。", "month is written as 2026-11"))
 }
 

@@ -13,9 +13,9 @@ use crate::web::{Citizen, KeyedJson, StrictJson, StrictPath, StrictQuery};
 use axum::Json;
 use axum::extract::State;
 use gongji_ledger::HolderId;
+use gongji_wallet::ids::TransferId;
 use gongji_wallet::object::{Holder, Incoming, LineCode, Outgoing, TransferState};
 use gongji_wallet::relation::RelationCode;
-use gongji_wallet::ids::TransferId;
 use gongji_wallet::{Outcome, Proof, Reason};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -175,13 +175,13 @@ pub struct Page {
 
 /// The wish with the receiver found. Whether there is such a person stays unknown to the caller.
 pub async fn wish(app: &App, sender: HolderId, receiver: &NamedPerson, relation: Option<&str>, amount: Money, source: Source) -> Result<Wish, Problem> {
-    receiver.check("receiver.")?;
+    let (name, number) = receiver.parse("receiver.")?;
     let relation = match relation {
         Some(text) => relation_code(text)?,
         None => 0,
     };
     let amount = amount.fen("amount")?;
-    let receiver = transfer::find_receiver(app, &receiver.name, &receiver.id_number).await?;
+    let receiver = transfer::find_receiver(app, name.as_str(), number.as_str()).await?;
     Ok(Wish { sender, receiver, relation, amount, from_wallet: source == Source::Wallet })
 }
 
@@ -311,7 +311,12 @@ async fn show(State(app): State<Arc<App>>, citizen: Citizen, StrictPath(id): Str
 /// Taking the first transfer of a pair confirms the relation.
 #[utoipa::path(post, path = "/transfers/{id}/accept", tag = "transfers", params(Keyed, ("id" = String, Path, description = "The transfer's id")), request_body = Nothing,
     responses((status = 200, description = "The money is in the wallet", body = TransferAnswer)), security(("session" = [])))]
-async fn accept(State(app): State<Arc<App>>, citizen: Citizen, StrictPath(id): StrictPath<String>, request: KeyedJson<Nothing>) -> Result<Recorded<TransferAnswer>, Problem> {
+async fn accept(
+    State(app): State<Arc<App>>,
+    citizen: Citizen,
+    StrictPath(id): StrictPath<String>,
+    request: KeyedJson<Nothing>,
+) -> Result<Recorded<TransferAnswer>, Problem> {
     let id = TransferId(id_from(&id)?);
     let key = request.key(&citizen.scope(), "accept")?;
     decided(&key, transfer::accept(&app, id, citizen.subject, citizen.holder, key).await, state::receiver_actions)
@@ -320,7 +325,12 @@ async fn accept(State(app): State<Arc<App>>, citizen: Citizen, StrictPath(id): S
 /// Decline a transfer that waits
 #[utoipa::path(post, path = "/transfers/{id}/decline", tag = "transfers", params(Keyed, ("id" = String, Path, description = "The transfer's id")), request_body = Nothing,
     responses((status = 200, description = "The money goes back", body = TransferAnswer)), security(("session" = [])))]
-async fn decline(State(app): State<Arc<App>>, citizen: Citizen, StrictPath(id): StrictPath<String>, request: KeyedJson<Nothing>) -> Result<Recorded<TransferAnswer>, Problem> {
+async fn decline(
+    State(app): State<Arc<App>>,
+    citizen: Citizen,
+    StrictPath(id): StrictPath<String>,
+    request: KeyedJson<Nothing>,
+) -> Result<Recorded<TransferAnswer>, Problem> {
     let id = TransferId(id_from(&id)?);
     let key = request.key(&citizen.scope(), "decline")?;
     decided(&key, transfer::decline(&app, id, citizen.subject, citizen.holder, key).await, state::receiver_actions)
@@ -331,14 +341,23 @@ async fn decline(State(app): State<Arc<App>>, citizen: Citizen, StrictPath(id): 
 /// By its sender, until the receiver has taken it.
 #[utoipa::path(post, path = "/transfers/{id}/cancel", tag = "transfers", params(Keyed, ("id" = String, Path, description = "The transfer's id")), request_body = Nothing,
     responses((status = 200, description = "The money goes back", body = TransferAnswer)), security(("session" = [])))]
-async fn cancel(State(app): State<Arc<App>>, citizen: Citizen, StrictPath(id): StrictPath<String>, request: KeyedJson<Nothing>) -> Result<Recorded<TransferAnswer>, Problem> {
+async fn cancel(
+    State(app): State<Arc<App>>,
+    citizen: Citizen,
+    StrictPath(id): StrictPath<String>,
+    request: KeyedJson<Nothing>,
+) -> Result<Recorded<TransferAnswer>, Problem> {
     let id = TransferId(id_from(&id)?);
     let key = request.key(&citizen.scope(), "cancel")?;
     let sender = citizen.own()?;
     decided(&key, transfer::cancel(&app, id, sender, key).await, state::sender_actions)
 }
 
-fn decided(key: &IdempotencyKey, answered: Result<Answered, ServiceError>, actions: fn(TransferState) -> Vec<Action>) -> Result<Recorded<TransferAnswer>, Problem> {
+fn decided(
+    key: &IdempotencyKey,
+    answered: Result<Answered, ServiceError>,
+    actions: fn(TransferState) -> Vec<Action>,
+) -> Result<Recorded<TransferAnswer>, Problem> {
     let (body, replayed) = answer(answered.map_err(refusal(key))?, actions);
     Ok(Recorded::ok(body, replayed))
 }

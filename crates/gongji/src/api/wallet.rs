@@ -20,7 +20,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub fn router() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(show, open)).routes(routes!(origins)).routes(routes!(preview_opening)).routes(routes!(change_place)).routes(routes!(preview_place))
+    OpenApiRouter::new()
+        .routes(routes!(show, open))
+        .routes(routes!(origins))
+        .routes(routes!(preview_opening))
+        .routes(routes!(change_place))
+        .routes(routes!(preview_place))
 }
 
 /// A wallet.
@@ -152,7 +157,11 @@ async fn show(State(app): State<Arc<App>>, citizen: Citizen) -> Result<Json<Wall
         personal_accounts: holder
             .accounts
             .iter()
-            .map(|account| PersonalAccount { area: AreaRef::new(&directory, account.area), balance: account.balance.into(), is_current: Some(account.area) == current })
+            .map(|account| PersonalAccount {
+                area: AreaRef::new(&directory, account.area),
+                balance: account.balance.into(),
+                is_current: Some(account.area) == current,
+            })
             .collect(),
         held: holder.held.into(),
         waiting: waiting.iter().map(|side| side.body(&people, now)).collect(),
@@ -238,4 +247,3 @@ async fn change_place(State(app): State<Arc<App>>, citizen: Citizen, request: Ke
     let answered = person::change_place(&app, citizen.subject, citizen.holder, place, proof, key).await.map_err(refusal(&key))?;
     Ok(Recorded::ok(Done { done: true }, answered.replayed))
 }
-

@@ -1,7 +1,7 @@
 //! What several answers have in common: money, people, places, lots.
 
 use crate::app::{App, AppError};
-use crate::problem::Problem;
+use crate::problem::{FieldBody, Problem};
 use crate::time::rfc3339;
 use crate::web::person_id;
 use gongji_ledger::{AreaCode, Fen, GrantKind, HolderId, Lot};
@@ -67,22 +67,19 @@ pub struct NamedPerson {
 }
 
 impl NamedPerson {
-    /// Checks both as written; whether they are on file together is never told.
+    /// Reads both as people write them; whether they are on file together is never told.
     ///
     /// # Errors
     /// Either cannot be right; both are named at once.
-    pub fn check(&self, prefix: &str) -> Result<(), Problem> {
-        let mut fields = Vec::new();
-        let mut wrong = |field: &str, message: String, message_en: String| {
-            fields.push(crate::problem::FieldBody { field: format!("{prefix}{field}"), message, message_en });
+    pub fn parse(&self, prefix: &str) -> Result<(PersonName, CitizenNumber), Problem> {
+        let (name, number) = match (PersonName::parse(&self.name), CitizenNumber::parse(&self.id_number)) {
+            (Ok(name), Ok(number)) => return Ok((name, number)),
+            (name, number) => (name.err(), number.err()),
         };
-        if let Err(error) = PersonName::parse(&self.name) {
-            wrong("name", error.message_zh(), error.to_string());
-        }
-        if let Err(error) = CitizenNumber::parse(&self.id_number) {
-            wrong("id_number", error.message_zh(), error.to_string());
-        }
-        if fields.is_empty() { Ok(()) } else { Err(Problem::fields(fields)) }
+        let field = |field: &str, message: String, message_en: String| FieldBody { field: format!("{prefix}{field}"), message, message_en };
+        let name = name.map(|error| field("name", error.message_zh(), error.to_string()));
+        let number = number.map(|error| field("id_number", error.message_zh(), error.to_string()));
+        Err(Problem::fields(name.into_iter().chain(number).collect()))
     }
 }
 

@@ -1,5 +1,8 @@
 //! Tests of the program from outside: one binary.
 #![allow(clippy::unwrap_used)]
 
+mod api;
 mod cli_import;
 mod cli_sandbox;
+mod crash;
+mod program;

@@ -1,0 +1,8 @@
+//! The API from outside: the router in process, a store on disk, a clock that stands until it is moved.
+
+mod bad_input;
+mod document;
+mod edge;
+mod idempotency;
+mod journey;
+mod world;

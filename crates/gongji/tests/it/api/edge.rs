@@ -1,0 +1,87 @@
+//! What holds for every request: host, cookies, cross-site, limits, headers.
+
+use super::world::*;
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode, header};
+use gongji::server::{Profile, Rates};
+use serde_json::json;
+
+fn request(method: Method, path: &str) -> axum::http::request::Builder {
+    Request::builder().method(method).uri(path).header("host", "localhost:8080").header("content-type", "application/json")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_answer_carries_the_headers_that_protect_people() {
+    let world = World::new(1).await;
+    for path in ["/healthz", "/api/v1/state-machines", "/api/v1/nothing", "/assets/app.css", "/openapi.json"] {
+        let reply = world.send(request(Method::GET, path).body(Body::empty()).unwrap()).await;
+        let policy = reply.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("default-src 'self'") && policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
+        assert!(reply.headers["x-content-type-options"] == "nosniff" && reply.headers["referrer-policy"] == "same-origin", "{path}");
+        assert!(reply.headers.contains_key("x-request-id") && !reply.headers.contains_key("strict-transport-security"), "{path}");
+        assert_eq!(reply.headers["cache-control"] == "no-store", !path.starts_with("/assets/"), "{path}");
+    }
+    world.send(request(Method::GET, "/api/v1/nothing").body(Body::empty()).unwrap()).await.refused(404, "ROUTE_UNKNOWN");
+    world.send(request(Method::DELETE, "/api/v1/transfers").body(Body::empty()).unwrap()).await.refused(405, "METHOD_NOT_ALLOWED");
+    // The echo route is the bench's alone.
+    world.send(request(Method::POST, "/api/v1/echo").body("{}".into()).unwrap()).await.refused(404, "ROUTE_UNKNOWN");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_asset_is_sent_once() {
+    let world = World::new(1).await;
+    let first = world.send(request(Method::GET, "/assets/app.css").body(Body::empty()).unwrap()).await.expect(StatusCode::OK);
+    let again = request(Method::GET, "/assets/app.css").header(header::IF_NONE_MATCH, first.headers["etag"].clone());
+    let again = world.send(again.body(Body::empty()).unwrap()).await.expect(StatusCode::NOT_MODIFIED);
+    assert!(again.bytes.is_empty() && first.headers["content-type"] == "text/css; charset=utf-8");
+    for path in ["/assets/nothing.css", "/assets/..%2fCargo.toml", "/assets/"] {
+        assert!(world.send(request(Method::GET, path).body(Body::empty()).unwrap()).await.status.is_client_error(), "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cookie_is_worth_nothing_from_another_site_or_by_another_name() {
+    let world = World::new(1).await;
+    let login = json!({ "id_number": SON.1, "password": password(SON.2) });
+    let reply = world.send(request(Method::POST, "/api/v1/sessions").body(login.to_string().into()).unwrap()).await.expect(StatusCode::CREATED);
+    let line = reply.headers["set-cookie"].to_str().unwrap();
+    assert!(line.contains("HttpOnly") && line.contains("SameSite=Lax") && line.contains("Path=/"), "{line}");
+    let cookie = line.split(';').next().unwrap().to_owned();
+    let read = |method: Method, site: &str| {
+        request(method, "/api/v1/notices/read")
+            .header("cookie", format!("other=1; {cookie}"))
+            .header("sec-fetch-site", site.to_owned())
+            .body(Body::empty())
+            .unwrap()
+    };
+    world.send(read(Method::POST, "same-origin")).await.expect(StatusCode::OK);
+    world.send(read(Method::POST, "cross-site")).await.refused(403, "CROSS_SITE");
+    world.send(read(Method::POST, "same-site")).await.refused(403, "CROSS_SITE");
+    let foreign =
+        request(Method::POST, "/api/v1/notices/read").header("cookie", cookie.clone()).header("origin", "https://evil.example").body(Body::empty()).unwrap();
+    world.send(foreign).await.refused(403, "CROSS_SITE");
+    // DNS rebinding: the browser believes that it talks to another name.
+    let rebound = Request::builder().uri("/api/v1/me").header("host", "evil.example").header("cookie", cookie).body(Body::empty()).unwrap();
+    world.send(rebound).await.refused(421, "HOST_UNKNOWN");
+    world.send(Request::builder().uri("/healthz").body(Body::empty()).unwrap()).await.refused(421, "HOST_UNKNOWN");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_never_rests_is_told_to() {
+    // One a second after a burst of five: no test is slow enough to get a sixth.
+    let rates = Rates { address_per_s: 1, address_burst: 5, person_per_s: 0, person_burst: 0 };
+    let world = World::with(1, Profile { rates, ..Profile::sandbox() }).await;
+    let from = |address: &str| request(Method::GET, "/healthz").header("x-forwarded-for", address.to_owned()).body(Body::empty()).unwrap();
+    let mut refused = 0;
+    for _ in 0..200 {
+        let reply = world.send(from("198.51.100.7")).await;
+        if reply.status == StatusCode::TOO_MANY_REQUESTS {
+            assert!(reply.headers.contains_key("retry-after"));
+            reply.refused(429, "RATE_LIMITED");
+            refused += 1;
+        }
+    }
+    assert!(refused > 0);
+    // Another address has its own.
+    world.send(from("198.51.100.8")).await.expect(StatusCode::OK);
+}
