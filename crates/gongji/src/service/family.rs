@@ -63,8 +63,14 @@ pub async fn confirm_on_behalf(app: &App, agent: HolderId, ticket: &str, code: &
 
 /// For whom `agent` may act now.
 pub async fn acting_for(app: &App, agent: HolderId) -> std::result::Result<Vec<HolderId>, OnBehalfError> {
+    // Consents name whom one was ever allowed to act for; a relation may have brought the leave without one (an import, the office).
+    let related = app.engine.holder(agent)?.map(|person| person.relations).unwrap_or_default();
+    let mut named: Vec<HolderId> = app.identity.acted_for(agent.0).await?.into_iter().map(HolderId).collect();
+    named.extend(related.iter().map(|relation| relation.other));
+    named.sort_unstable();
+    named.dedup();
     let mut relatives = Vec::new();
-    for relative in app.identity.acted_for(agent.0).await?.into_iter().map(HolderId) {
+    for relative in named.into_iter().filter(|relative| *relative != agent) {
         if app.engine.holder(relative)?.is_some_and(|holder| holder.may_act(agent)) {
             relatives.push(relative);
         }
