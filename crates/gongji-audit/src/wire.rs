@@ -147,6 +147,7 @@ pub struct Transfer {
 pub struct Code {
     pub id: Id,
     pub holder: HolderId,
+    pub by: HolderId,
     pub first: PayFirst,
     pub expires: i64,
     pub used: Option<Id>,

@@ -357,6 +357,8 @@ pub enum PayFirst {
 pub struct Code {
     pub id: CodeId,
     pub holder: HolderId,
+    /// Who asked for it: the holder, or an agent.
+    pub by: HolderId,
     pub first: PayFirst,
     pub expires: i64,
     pub used: Option<PaymentId>,

@@ -41,7 +41,7 @@ pub(crate) fn issue_code(work: &mut Work, holder: HolderId, by: HolderId, id: Co
     }
     let expires = work.stamp + work.directory.rules(area, day_of(work.stamp)).code_ms;
     work.assume_absent(Key::Code(id));
-    work.emit(Fact::CodeIssued(Code { id, holder, first, expires, used: None }), Vec::new())?;
+    work.emit(Fact::CodeIssued(Code { id, holder, by, first, expires, used: None }), Vec::new())?;
     Ok(Reply::Fixed(Outcome::Code { expires }))
 }
 
@@ -144,12 +144,13 @@ fn try_hold(work: &mut Work, request: &HoldRequest) -> Result<OrderState, Stop> 
             if code.used.is_some() {
                 return Err(Reason::CodeUsed.into());
             }
-            // A newer code replaces an older one.
-            let is_current = work.known_holder(code.holder)?.code == Some(id);
+            // A newer code replaces an older one, and an agent's is worth nothing once the agent may not act any more.
+            let person = work.known_holder(code.holder)?;
+            let is_current = person.code == Some(id) && person.may_act(code.by);
             if is_overdue(stamp, code.expires) || !is_current {
                 return Err(Reason::CodeExpired.into());
             }
-            (code.holder, code.holder, code.first, Some(id), None)
+            (code.holder, code.by, code.first, Some(id), None)
         }
         Payer::Holder { holder, by, first, proof, proof_expires } => {
             let person = work.known_holder(holder)?;
