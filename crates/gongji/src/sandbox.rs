@@ -8,14 +8,15 @@ mod history;
 mod samples;
 
 use crate::app::{App, AppError, SampleLogin, Sandbox};
-use crate::identity::Adapters;
+use crate::identity::{Adapters, IdentityError};
 use crate::import::{ImportError, import};
 use crate::installation::{Installation, OpenError, Profile};
+use crate::service::family::OnBehalfError;
 use crate::service::key::IdempotencyKey;
 use crate::service::{ServiceError, ask};
 use gongji_files::{ImportKind, LoginRow, Options, PersonRow};
 use gongji_ledger::{GrantKind, Part};
-use gongji_store::clock::{Clock, MovableClock};
+use gongji_store::clock::MovableClock;
 use gongji_store::seal::{Sensitive, to_base64url};
 use gongji_store::vault::Vault;
 use gongji_wallet::Command;
@@ -68,6 +69,10 @@ pub enum SandboxError {
     Unknown(String),
     #[error("样例历史没有走完:{0}")]
     Service(#[from] ServiceError),
+    #[error("样例历史没有走完:{0}")]
+    OnBehalf(#[from] OnBehalfError),
+    #[error("样例历史没有走完:{0}")]
+    Identity(#[from] IdentityError),
     #[error(transparent)]
     App(#[from] AppError),
 }

@@ -6,14 +6,17 @@
 use super::{SandboxError, put, samples};
 use crate::app::{App, AppError};
 use crate::service::key::{IdempotencyKey, fresh};
-use crate::service::{Answered, ServiceError, payment, person, premium, transfer};
+use crate::service::{Answered, ServiceError, family, payment, person, premium, transfer};
 use gongji_files::{ImportKind, PersonRow};
 use gongji_ledger::{Fen, HolderId, InstitutionId};
 use gongji_store::clock::{Clock, MovableClock};
+use gongji_store::seal::Sensitive;
+use gongji_wallet::citizen::CitizenNumber;
 use gongji_wallet::day::{DAY_MS, day_from_date, day_of, instant};
 use gongji_wallet::event::Payer;
 use gongji_wallet::ids::TransferId;
 use gongji_wallet::object::{Bill, PayFirst};
+use gongji_wallet::relation::RelationCode;
 use gongji_wallet::{Outcome, Proof};
 use indicatif::ProgressBar;
 use std::collections::BTreeMap;
@@ -25,8 +28,8 @@ enum Act {
     Contributions(&'static str),
     /// Confirms the use of the wallet where the person is insured.
     Open(&'static str),
-    /// `.1` may act for `.0`, and opens the wallet.
-    OpenFor(&'static str, &'static str),
+    /// `.1` opens the wallet of `.0`, a relative by this code (GB/T 4761), and may act for them.
+    OpenFor(&'static str, &'static str, u8),
     /// Sender, receiver, relation (GB/T 4761), amount, from the wallet.
     Send(&'static str, &'static str, u8, i64),
     /// Takes what waits; `.1` acts.
@@ -88,7 +91,7 @@ const ACTS: &[(i8, i8, u16, u16, Act)] = &[
     (11, 3, 9, 55, Pay("黄伯安", "P45010000001", 6_300, 0, 6_300)),
     (11, 5, 10, 33, Pay("马文华", "P62050000001", 7_640, 0, 7_640)),
     // The mother has no login: her daughter opens for her and takes on her behalf.
-    (11, 8, 19, 2, OpenFor("阿依夏木·托合提", "古丽娜尔·买买提")),
+    (11, 8, 19, 2, OpenFor("阿依夏木·托合提", "古丽娜尔·买买提", 52)),
     (11, 8, 19, 10, Send("古丽娜尔·买买提", "阿依夏木·托合提", 52, 30_000)),
     (11, 8, 19, 12, Take("阿依夏木·托合提", "古丽娜尔·买买提")),
     (11, 10, 9, 0, Contributions("2026-11")),
@@ -122,7 +125,7 @@ fn at(month: i8, day: i8, hour: u16, minute: u16) -> i64 {
 
 struct Stage<'a> {
     app: &'a Arc<App>,
-    people: BTreeMap<String, HolderId>,
+    people: BTreeMap<String, (HolderId, CitizenNumber)>,
     /// The last transfer of each sender and to each receiver.
     sent: BTreeMap<&'static str, TransferId>,
     waiting: BTreeMap<&'static str, TransferId>,
@@ -133,7 +136,7 @@ pub async fn play(app: &Arc<App>, clock: &MovableClock, bar: &dyn Fn(&str) -> Pr
     let mut people = BTreeMap::new();
     for row in rows {
         let holder = app.vault.find_by_id_number(row.id_number.as_str()).map_err(AppError::from)?;
-        people.extend(holder.map(|holder| (row.name.as_str().to_owned(), HolderId(holder))));
+        people.extend(holder.map(|holder| (row.name.as_str().to_owned(), (HolderId(holder), row.id_number))));
     }
     let mut stage = Stage { app, people, sent: BTreeMap::new(), waiting: BTreeMap::new() };
     let bar = bar("样例历史");
@@ -170,10 +173,13 @@ impl Stage<'_> {
                 let holder = self.holder(who)?;
                 person::open_wallet(app, holder, holder, self.area(holder)?, key("open")).await?;
             }
-            OpenFor(who, agent) => {
+            OpenFor(who, agent, relation) => {
                 let (holder, agent) = (self.holder(who)?, self.holder(agent)?);
-                person::set_agent(app, holder, agent, true, key("agent")).await?;
-                person::open_wallet(app, holder, agent, self.area(holder)?, key("open")).await?;
+                let relation = RelationCode::try_new(relation).expect("a near relative");
+                let id_number = self.people[who].1.as_str();
+                let (started, _) = family::start_on_behalf(app, agent, who, id_number, relation).await?;
+                let code = self.code_of(holder).await?;
+                family::confirm_on_behalf(app, agent, &started.ticket, &code, self.area(holder)?).await?;
             }
             Send(from, to, relation, amount) => {
                 let (sender, receiver) = (self.holder(from)?, self.holder(to)?);
@@ -227,7 +233,14 @@ impl Stage<'_> {
     }
 
     fn holder(&self, name: &str) -> Result<HolderId, SandboxError> {
-        self.people.get(name).copied().ok_or_else(|| SandboxError::Unknown(name.to_owned()))
+        self.people.get(name).map(|(holder, _)| *holder).ok_or_else(|| SandboxError::Unknown(name.to_owned()))
+    }
+
+    /// The one-time code that has just been texted to this person.
+    async fn code_of(&self, holder: HolderId) -> Result<Sensitive, SandboxError> {
+        let messages = self.app.vault(move |vault| vault.messages(holder.0, None, 1)).await?;
+        let code = messages.first().and_then(|message| message.text.reveal().split_once("验证码 ")?.1.get(..6));
+        code.map(Sensitive::new).ok_or_else(|| SandboxError::Unknown("验证码".to_owned()))
     }
 
     fn area(&self, holder: HolderId) -> Result<u32, SandboxError> {
