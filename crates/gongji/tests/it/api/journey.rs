@@ -23,6 +23,9 @@ async fn a_family_walks_the_whole_way_over_eight_partitions() {
 
 async fn walk(parts: u16) {
     let world = World::new(parts).await;
+    let partition_of = |sample: &Sample| world.app.vault.partition_of(sample.1);
+    let apart = [partition_of(&SON), partition_of(&MOTHER), world.app.engine.institution_part(gongji_ledger::InstitutionId::parse(HOSPITAL).unwrap())];
+    assert_eq!(parts > 1, apart[0] != apart[1] && apart[1] != apart[2] && apart[0] != apart[2], "payer, receiver and institution are apart: {apart:?}");
     let guest = world.guest();
 
     // Look up before any money is sent.

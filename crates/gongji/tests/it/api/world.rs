@@ -4,13 +4,15 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
 use gongji::app::{App, SampleLogin, Sandbox};
-use gongji::identity::Adapters;
+use gongji::identity::{Adapters, Identity};
 use gongji::installation::{Installation, Profile};
 use gongji::server::{self, Profile as Edge};
 use gongji_ledger::{Fen, HolderId, InstitutionId};
 use gongji_store::clock::MovableClock;
-use gongji_store::seal::Sensitive;
-use gongji_store::vault::NewPerson;
+use gongji_store::seal::{Keys, Sensitive};
+use gongji_store::sqlite::SqliteStore;
+use gongji_store::vault::{NewPerson, Vault};
+use gongji_store::{Engine, Options};
 use gongji_wallet::command::Request as Asked;
 use gongji_wallet::day::{day_from_date, instant};
 use gongji_wallet::directory::{Coverage, DirectoryChange, Institution, Premium, Readiness, Region, RegionLevel};
@@ -120,7 +122,19 @@ impl World {
         };
         let keys = [HOSPITAL, PHARMACY].map(|code| (code.to_owned(), code.to_owned(), institution_key(code, parts)));
         let sandbox = Sandbox { clock: Arc::clone(&clock), institution_keys: keys.to_vec(), logins: [SON, WIFE, FAR].iter().map(sample).collect() };
-        let app = Arc::new(installation.start(clock.clone(), Some(sandbox), Adapters::sandbox(), None).unwrap());
+        // Keys that are the same at every run, and with them everybody's partition: where there are several, payer, receiver and
+        // institution stand apart.
+        let hospital = gongji_wallet::event::institution_part(InstitutionId::parse(HOSPITAL).unwrap(), parts);
+        let is_apart = |keys: &Keys| {
+            let (son, mother) = (keys.partition_of(SON.1, parts), keys.partition_of(MOTHER.1, parts));
+            son != mother && (parts < 3 || (son != hospital && mother != hospital))
+        };
+        let keys_of_all = (1..=u8::MAX).map(Keys::for_tests).find(|keys| parts == 1 || is_apart(keys)).unwrap();
+        let vault = Vault::open_with(folder.path(), keys_of_all, parts).unwrap();
+        let store = Arc::new(SqliteStore::open(folder.path(), parts).unwrap());
+        let engine = Engine::start(store, clock.clone(), Options { parts, disturb: None }).unwrap();
+        let identity = Identity::new(vault.clone(), Adapters::sandbox());
+        let app = Arc::new(App { engine, vault, identity, clock: clock.clone(), sandbox: Some(sandbox) });
         let world = World { folder, router: server::router(Arc::clone(&app), edge), app, clock, _installation: installation, keys: AtomicU64::new(0) };
         world.settle_country(&keys).await;
         world
