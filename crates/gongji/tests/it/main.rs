@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod api;
+mod canary;
+mod cli_commands;
 mod cli_import;
 mod cli_sandbox;
 mod crash;

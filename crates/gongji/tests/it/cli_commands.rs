@@ -1,0 +1,143 @@
+//! The commands as a shell sees them: what they print, and with what they exit.
+
+use gongji::installation::{Installation, Profile};
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn gongji(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_gongji")).args(args).env("RUST_BACKTRACE", "0").output().unwrap()
+}
+
+/// Succeeds and prints something.
+#[track_caller]
+fn printed(args: &[&str]) -> String {
+    let output = gongji(args);
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr).into_owned());
+    assert!(output.status.success(), "{args:?}: {err}{out}");
+    out
+}
+
+/// Fails with exit code 1 and says why, without a panic.
+#[track_caller]
+fn refused(args: &[&str]) -> String {
+    let output = gongji(args);
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{args:?}: {err}");
+    assert!(!err.contains("panicked") && !err.trim().is_empty(), "{err}");
+    err
+}
+
+fn path(folder: &Path) -> &str {
+    folder.to_str().unwrap()
+}
+
+#[test]
+fn the_journey_passes_in_one_partition() {
+    let told = printed(&["demo", "--partitions", "1"]);
+    assert!(told.contains("账本核对无误") && told.contains("演示走完了"), "{told}");
+}
+
+#[test]
+fn the_journey_passes_with_payer_receiver_and_institution_apart() {
+    let told = printed(&["demo", "--partitions", "8"]);
+    assert!(told.contains("账本核对无误") && told.contains("8 个分区"), "{told}");
+}
+
+#[test]
+fn one_process_works_in_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("persons.csv");
+    std::fs::write(&file, "id_number,name,phone\n990137198405120013,李强,19900000001\n").unwrap();
+    let data = folder.path().join("data");
+    let held = Installation::open_or_create(&data, Profile::Sandbox, Some(2)).unwrap();
+    let import = ["import", "persons", path(&file), "--data", path(&data)];
+    assert!(refused(&import).contains("正被另一个 gongji 进程使用"));
+    drop(held);
+    assert!(printed(&import).contains("新导入 1 行"));
+    assert!(printed(&import).contains("以前导入过 1 行"));
+    assert!(refused(&["sandbox", "--data", path(&data), "--partitions", "3", "--listen", "127.0.0.1:0"]).contains("2 个分区"));
+    std::fs::write(&file, "id_number,name,phone\n990137198405120014,李强,19900000001\n").unwrap();
+    let told = refused(&import);
+    assert!(told.contains("第 2 行,id_number") && told.contains("什么都没有导入"), "{told}");
+}
+
+#[test]
+fn what_is_missing_is_said_in_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = folder.path().join("nowhere");
+    assert!(refused(&["verify", "--data", path(&nowhere)]).contains("没有 gongji 的账本"));
+    assert!(!nowhere.exists(), "looking makes nothing");
+    assert!(refused(&["import", "regions", "/nonexistent.csv"]).contains("打不开"));
+    assert!(refused(&["office", "recover", "confirm", "--request", "1", "--operator", "王", "--data", path(&nowhere)]).contains("没有 gongji 的数据"));
+}
+
+#[test]
+fn production_does_not_start_unsafe_or_on_a_sandbox() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("gongji.toml");
+    std::fs::write(&config, printed(&["config"])).unwrap();
+    let told = refused(&["serve", "--config", path(&config)]);
+    for name in ["[base-url-missing]", "[adapter-missing]"] {
+        assert!(told.contains(name), "{told}");
+    }
+    std::fs::write(&config, "lisen = \"127.0.0.1:8080\"\n").unwrap();
+    assert!(refused(&["serve", "--config", path(&config)]).contains("写得不对"));
+
+    let data = folder.path().join("data");
+    drop(Installation::open_or_create(&data, Profile::Sandbox, Some(1)).unwrap());
+    let adapters = ["sms", "face", "registry"].map(|name| format!("[adapters.{name}]\nurl = \"http://127.0.0.1:9\"\n")).concat();
+    let safe = format!("listen = \"127.0.0.1:0\"\nbase_url = \"https://wallet.example.cn\"\n[data]\nfolder = \"{}\"\n{adapters}", data.display());
+    std::fs::write(&config, safe).unwrap();
+    assert!(refused(&["serve", "--config", path(&config)]).contains("是沙箱的数据目录"));
+}
+
+#[test]
+fn a_lost_phone_is_replaced_by_two_people() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let file = folder.path().join("persons.csv");
+    std::fs::write(&file, "id_number,name,phone\n990137198405120013,李强,19900000001\n").unwrap();
+    drop(Installation::open_or_create(&data, Profile::Sandbox, Some(1)).unwrap());
+    printed(&["import", "persons", path(&file), "--data", path(&data)]);
+    let request = |phone: &str| {
+        let args = [
+            "office",
+            "recover",
+            "request",
+            "--id-number",
+            "990137198405120013",
+            "--phone",
+            phone,
+            "--reason",
+            "手机丢了",
+            "--operator",
+            "张三",
+            "--data",
+            path(&data),
+        ];
+        gongji(&args)
+    };
+    assert!(!request("123").status.success(), "a phone has eleven digits");
+    let told = String::from_utf8(request("19900000099").stdout).unwrap();
+    let number: String = told.chars().skip_while(|letter| !letter.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+    let confirm = |operator| ["office", "recover", "confirm", "--request", &number, "--operator", operator, "--data", path(&data)];
+    refused(&confirm("张三"));
+    assert!(printed(&confirm("李四")).contains("已复核"));
+    refused(&confirm("王五"));
+}
+
+#[test]
+fn the_contract_is_printed_as_json() {
+    let document: serde_json::Value = serde_json::from_str(&printed(&["openapi"])).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+}
+
+#[test]
+fn help_is_in_chinese() {
+    let help = printed(&["--help"]);
+    assert!(help.contains("用法:") && help.contains("sandbox") && !help.contains("Usage"), "{help}");
+    for command in ["sandbox", "serve", "import", "verify", "demo", "bench"] {
+        let help = printed(&[command, "--help"]);
+        assert!(help.contains("用法:") && !help.contains("[default") && !help.contains("Possible values"), "{help}");
+    }
+}
