@@ -82,3 +82,44 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gongji_ledger::{Fen, HolderId};
+    use gongji_wallet::Outcome;
+    use gongji_wallet::object::{Answer, Claim};
+
+    fn claim(amount: i64) -> (Key, Arc<Object>) {
+        let insured = HolderId::new(1, 1);
+        let claim = Claim { insured, year: 2027, area: 510_500, amount: Fen(amount), payer: insured, payment: gongji_wallet::ids::PaymentId([0; 16]), at: 0 };
+        (Key::Claim(insured, 2027), Arc::new(Object::Claim(claim)))
+    }
+
+    #[test]
+    fn a_version_that_is_not_projected_yet_stays_in_memory() {
+        let shared = Shared::new(RequestKey([0; 16]), 0, 0);
+        let (old, new) = (claim(1), claim(2));
+        shared.put(old.0, old.1.clone());
+        shared.put(new.0, new.1.clone());
+        shared.settle(std::slice::from_ref(&old));
+        assert_eq!(shared.get(&new.0), Some(new.1.clone()));
+        shared.settle(std::slice::from_ref(&new));
+        assert_eq!(shared.get(&new.0), None);
+    }
+
+    #[test]
+    fn a_key_is_surely_new_only_beyond_everything_that_has_left() {
+        let shared = Shared::new(RequestKey([1; 16]), 0, 1);
+        let answer = |byte: u8| {
+            let answer = Answer { fingerprint: [0; 16], seq: 1, outcome: Outcome::Done };
+            (Key::Answer(RequestKey([byte; 16])), Arc::new(Object::Answer(answer)))
+        };
+        let is_new = |byte| shared.is_surely_new(&answer(byte).0);
+        assert_eq!((is_new(1), is_new(2), is_new(0x80)), (false, true, false));
+        // Two have been projected and one may stay: the older leaves.
+        shared.settle(&[answer(5), answer(3)]);
+        assert_eq!((is_new(4), is_new(5), is_new(6)), (false, false, true));
+        assert!(!shared.is_surely_new(&claim(1).0));
+    }
+}

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// A process that dies at its `at`-th effect of the kinds that `counts` picks. Returns whether it has died.
-fn die_at(store: &MemoryStore, at: u64, lands: bool, counts: impl Fn(EffectKind) -> bool + Send + Sync + 'static) -> Arc<AtomicBool> {
+pub fn die_at(store: &MemoryStore, at: u64, lands: bool, counts: impl Fn(EffectKind) -> bool + Send + Sync + 'static) -> Arc<AtomicBool> {
     let dead = Arc::new(AtomicBool::new(false));
     let (died, count) = (dead.clone(), AtomicU64::new(0));
     store.decide(move |effect: Effect| {
@@ -69,7 +69,8 @@ async fn walk_stubbornly(store: &MemoryStore, parts: Part, steps: &[(i64, Step)]
             let decided = engine.ask(*part, request.clone()).await?;
             assert!(store.landed(*part) >= decided.seq, "told before it was durable");
             outcomes.push(outcome(Ok(decided)));
-            if flushes {
+            // Between two of these objects lag behind lines.
+            if flushes && outcomes.len().is_multiple_of(3) {
                 engine.flush().await;
             }
             engine.settle().await
@@ -125,7 +126,7 @@ async fn check_crashes(parts: Part, lands: bool, flushes: bool, counts: impl Fn(
         drop(start(Arc::new(store.clone()), &clock(), parts, None).unwrap());
         assert_eq!(dump(&store, parts), dumps, "dead at {at}, landing: {lands}");
         if !has_died {
-            assert!(at > steps.len() as u64, "only {at} effects were counted");
+            assert!(at > steps.len() as u64 / 3, "only {at} effects were counted");
             return;
         }
     }
@@ -148,11 +149,15 @@ async fn a_crash_after_any_commit_loses_nothing_and_doubles_nothing() {
 }
 
 #[tokio::test]
-async fn a_crash_at_any_write_of_the_books_loses_nothing_and_doubles_nothing() {
-    for lands in [false, true] {
-        check_crashes(1, lands, true, |kind| !is_journal(kind)).await;
-        check_crashes(3, lands, true, |kind| !is_journal(kind)).await;
-    }
+async fn a_crash_before_any_write_of_the_books_loses_nothing_and_doubles_nothing() {
+    check_crashes(1, false, true, |kind| !is_journal(kind)).await;
+    check_crashes(3, false, true, |kind| !is_journal(kind)).await;
+}
+
+#[tokio::test]
+async fn a_crash_after_any_write_of_the_books_loses_nothing_and_doubles_nothing() {
+    check_crashes(1, true, true, |kind| !is_journal(kind)).await;
+    check_crashes(3, true, true, |kind| !is_journal(kind)).await;
 }
 
 /// One commit's reply is lost, and everything works on: the writer finds out what became of it, and the client never learns that anything happened.

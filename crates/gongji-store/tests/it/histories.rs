@@ -1,4 +1,4 @@
-//! Any history, with repeats, restarts and lost books, leaves the same books as its journal alone.
+//! Any history, with repeats, restarts, deaths and lost books, leaves the same books as its journal alone.
 
 use crate::country::*;
 use gongji_ledger::{Fen, HolderId, Part};
@@ -64,6 +64,15 @@ enum Act {
     Restart {
         loses_books: bool,
     },
+    /// Some effects later the process dies, and what it was asked is asked of the next one.
+    Crash {
+        after: u64,
+        lands: bool,
+    },
+    /// Books that were not synced go back to what they were some transactions ago.
+    PowerLoss {
+        back: usize,
+    },
     Flush,
 }
 
@@ -89,6 +98,8 @@ fn act() -> impl Strategy<Value = Act> {
         2 => (1..20_i64).prop_map(Act::Hours),
         2 => Just(Act::Repeat),
         1 => any::<bool>().prop_map(|loses_books| Act::Restart { loses_books }),
+        2 => (1..8_u64, any::<bool>()).prop_map(|(after, lands)| Act::Crash { after, lands }),
+        1 => (0..6_usize).prop_map(|back| Act::PowerLoss { back }),
         1 => Just(Act::Flush),
     ]
 }
@@ -106,7 +117,44 @@ impl History {
     fn start(&mut self) {
         // Forgets settled objects at once every other time.
         let disturb = self.number.is_multiple_of(2).then(|| Disturb { settled_max: 0, ..Disturb::default() });
-        self.engine = Some(start(Arc::new(self.store.clone()), &self.clock, self.people.parts, disturb).unwrap());
+        let start = || start(Arc::new(self.store.clone()), &self.clock, self.people.parts, disturb.clone());
+        let engine = start().or_else(|_| {
+            self.store.heal();
+            start()
+        });
+        self.engine = Some(engine.unwrap());
+    }
+
+    /// Settles; whatever fails on the way is done again by the next process.
+    async fn settle(&mut self) {
+        while self.engine().settle().await.is_err() {
+            self.crash();
+        }
+    }
+
+    fn crash(&mut self) {
+        self.engine = None;
+        self.store.heal();
+        self.start();
+    }
+
+    async fn walk(&mut self, step: &Step) {
+        let first = loop {
+            match self.engine().ask(step.part, step.request.clone()).await {
+                Ok(decided) => break outcome(Ok(decided)),
+                Err(_) => self.crash(),
+            }
+            self.settle().await;
+        };
+        self.settle().await;
+        // Once answered, for ever the same, whoever died meanwhile.
+        let again = loop {
+            match self.engine().ask(step.part, step.request.clone()).await {
+                Ok(decided) => break outcome(Ok(decided)),
+                Err(_) => self.crash(),
+            }
+        };
+        assert_eq!(again, first);
     }
 
     fn engine(&self) -> &Engine {
@@ -220,7 +268,7 @@ impl History {
                 vec![step(holder.part(), number, Command::Contribute { holder, area: JINAN, amount: Fen(*fen), month: 202_703 })]
             }
             Act::Repeat => self.last.clone().into_iter().collect(),
-            Act::Hours(_) | Act::Restart { .. } | Act::Flush => Vec::new(),
+            Act::Hours(_) | Act::Restart { .. } | Act::Crash { .. } | Act::PowerLoss { .. } | Act::Flush => Vec::new(),
         }
     }
 
@@ -229,7 +277,15 @@ impl History {
             Act::Hours(hours) => {
                 let now = gongji_store::clock::Clock::now(&*self.clock);
                 assert!(self.clock.set(now + hours * HOUR_MS));
-                self.engine().settle().await.unwrap();
+                self.settle().await;
+            }
+            Act::Crash { after, lands } => drop(crate::crashes::die_at(&self.store, *after, *lands, |_| true)),
+            Act::PowerLoss { back } => {
+                self.engine = None;
+                for part in 0..=self.people.parts {
+                    self.store.keep_books(part, self.store.book_entries(part).saturating_sub(*back));
+                }
+                self.start();
             }
             Act::Restart { loses_books } => {
                 self.engine = None;
@@ -243,7 +299,7 @@ impl History {
             _ => {}
         }
         for step in self.steps(act) {
-            walk(self.engine(), std::slice::from_ref(&step)).await;
+            self.walk(&step).await;
             self.last = Some(step);
         }
     }
@@ -257,6 +313,9 @@ async fn check_history(parts: Part, acts: Vec<Act>) {
     for act in &acts {
         history.act(act).await;
     }
+    history.store.heal();
+    history.crash();
+    history.settle().await;
     let live = history.engine.take().unwrap();
     live.flush().await;
     let holders: Vec<_> = [people.wang, people.li, people.bao].map(|id| live.holder(id).unwrap()).into();
