@@ -77,7 +77,7 @@ fn all_objections_are_told_at_once() {
 
 #[test]
 fn a_mistyped_key_is_no_setting() {
-    for wrong in ["listen = \"x\"", "[data]\nfoldr = \"x\"", "[adapters.sms]\ntoken = \"x\"", "[adapters.fax]\nurl = \"x\""] {
+    for wrong in ["lisen = \"x\"", "[data]\nfoldr = \"x\"", "[adapters.sms]\ntoken = \"x\"", "[adapters.fax]\nurl = \"x\""] {
         assert!(Config::parse(wrong, |_| None).is_err(), "{wrong}");
     }
 }

@@ -242,7 +242,7 @@ pub(super) async fn enrolments(
         let holder = holders[&row.id_number];
         let known = app.engine.holder(holder)?.and_then(|person| person.enrolment);
         // The old area reports the end of what has moved on already.
-        let is_elsewhere = known.is_some_and(|known| known.is_active() && known.area != row.area.get() && i32::from(row.from) <= known.from);
+        let is_elsewhere = known.is_some_and(|known| known.is_active() && known.area != row.area.get() && row.from <= known.from);
         if is_elsewhere && !matches!(row.status, EnrolmentStatus::Normal | EnrolmentStatus::Dead) {
             continue;
         }

@@ -48,13 +48,10 @@ impl Office {
     }
 
     /// Imports what is expected to be without a fault.
-    #[track_caller]
-    fn take<'a>(&'a self, kind: ImportKind, file: &'a str) -> impl Future<Output = Summary> + 'a {
-        async move {
-            let summary = self.import(kind, file, false).await.unwrap();
-            assert!(summary.refused.is_empty(), "{:?}", summary.refused);
-            summary
-        }
+    async fn take(&self, kind: ImportKind, file: &str) -> Summary {
+        let summary = self.import(kind, file, false).await.unwrap();
+        assert!(summary.refused.is_empty(), "{:?}", summary.refused);
+        summary
     }
 
     fn holder(&self, id_number: &str) -> Holder {
@@ -88,12 +85,10 @@ async fn regions_open_and_close_by_date() {
     assert!(open(370200, day(2026, 2, 28)) && !open(370200, day(2026, 3, 1)) && open(370200, day(2026, 6, 1)));
     assert!(!open(610100, day(2026, 11, 23)), "an unconfirmed opening is none");
     let coverage = |area: u32| directory.regions[&area].coverage;
-    assert_eq!([coverage(370000), coverage(610000), coverage(110000), coverage(370100)], [
-        Coverage::Full,
-        Coverage::Unlisted,
-        Coverage::Closed,
-        Coverage::Area
-    ]);
+    assert_eq!(
+        [coverage(370000), coverage(610000), coverage(110000), coverage(370100)],
+        [Coverage::Full, Coverage::Unlisted, Coverage::Closed, Coverage::Area]
+    );
     let again = office.take(ImportKind::Regions, REGIONS).await;
     assert_eq!((again.applied, again.known), (0, 6));
 }
@@ -119,7 +114,8 @@ async fn what_a_line_names_must_exist() {
     let office = Office::open();
     office.take(ImportKind::Regions, REGIONS).await;
     office.take(ImportKind::Persons, PERSONS).await;
-    let lonely = "code,province_code,province,name,level,opened,opened_on,change_of_use,source\n510500,510000,四川省,泸州市,prefecture,yes,2025-05-08,no,test\n";
+    let lonely =
+        "code,province_code,province,name,level,opened,opened_on,change_of_use,source\n510500,510000,四川省,泸州市,prefecture,yes,2025-05-08,no,test\n";
     assert_eq!(office.faults(ImportKind::Regions, lonely).await, [(2, Some("province_code"))]);
     let institutions = "code,name,area,kind,level,address,district,readiness,counter,kiosk,mobile
 H37010000001,济南医院,370100,hospital,,,,ready,yes,no,no

@@ -1,10 +1,13 @@
 //! The sandbox: full at its first start, quick and unchanged at its second, its books in order whatever the number of partitions.
 
 use gongji::sandbox::{self, Plan, Running};
+use gongji::service::key::{IdempotencyKey, fresh};
+use gongji::service::payment;
 use gongji::verify::{self, VerifyError};
-use gongji_ledger::{Fen, HolderId};
+use gongji_ledger::{Fen, HolderId, InstitutionId};
 use gongji_store::clock::Clock;
-use gongji_wallet::object::{Holder, TransferState};
+use gongji_wallet::event::Payer;
+use gongji_wallet::object::{Bill, Holder, PayFirst, TransferState};
 use indicatif::ProgressBar;
 use std::path::Path;
 
@@ -104,4 +107,40 @@ async fn a_changed_row_is_found_and_named() {
 
     tamper(folder.path(), "p01/journal.sqlite", "update journal set stamp = stamp + 1 where seq = 2");
     assert_eq!(finding(folder.path()), ("HASH_BROKEN", 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn books_verify_beside_the_running_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = start(folder.path(), Some(3), true).await;
+    let payer = holder(&running, "买买提·吐尔逊").id;
+    let app = running.app.clone();
+    let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
+    // Orders at institutions of other partitions: messages are always under way.
+    let load = tokio::spawn(async move {
+        let mut count = 0;
+        while stopped.try_recv().is_err() {
+            for institution in ["H65310000001", "H65310000003", "P65310000001"] {
+                let institution = InstitutionId::parse(institution).unwrap();
+                let key = || IdempotencyKey::new("test", "load", &fresh(), b"").unwrap();
+                let (code, _) = payment::issue_code(&app, payer, payer, PayFirst::Wallet, key()).await.unwrap();
+                let (part, code) = payment::parse_code(&code.0).unwrap();
+                let bill = Bill { total: Fen(100), fund: Fen::ZERO, own: Fen(100), institution: Fen::ZERO };
+                let hold = payment::Hold { institution, number: fresh(), payer: Payer::Code(code), part, bill, partial: false };
+                let (order, _) = payment::hold(&app, &hold, key()).await.unwrap();
+                payment::void(&app, institution, order.payment, key()).await.unwrap();
+                count += 1;
+            }
+        }
+        count
+    });
+    let mut records = 0;
+    for _ in 0..8 {
+        let place = folder.path().to_owned();
+        let report = tokio::task::spawn_blocking(move || verify::run(&place, true)).await.unwrap().unwrap();
+        assert!(report.records >= records);
+        records = report.records;
+    }
+    stop.send(()).unwrap();
+    assert!(load.await.unwrap() > 0);
 }
