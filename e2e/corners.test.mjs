@@ -158,9 +158,11 @@ describe('acting for a relative', () => {
     await people.press(daughter, '确认付 ¥30.00');
     await people.landed(daughter, '确认好了');
     await till.goto(order);
-    await people.landed(till, '已预占 ¥30.00');
+    await people.landed(till, '已预占');
+      assert.match(await till.locator('.outcome').innerText(), /¥30\.00/);
     await people.press(till, '确认收款');
-    await people.landed(till, '已收 ¥30.00');
+    await people.landed(till, '已收');
+      assert.match(await till.locator('.outcome').innerText(), /¥30\.00/);
     // Somebody unknown looks the same to the cashier.
     await people.askRelative(till, '990145195802170029', { total: '9', fund: '0', own: '9' });
     await people.landed(till, '等家人在手机上确认');

@@ -93,15 +93,18 @@ for (const { elder, script, sender, receiver, relation, near, hospital } of FAMI
     it('pays by code, the bill in two parts, and gets a part back', async () => {
       const code = await people.paymentCode(to);
       const order = await people.hold(till, code, { total: '200', fund: '120', own: '80' });
-      await people.landed(till, '已预占 ¥80.00');
+      await people.landed(till, '已预占');
+      assert.match(await till.locator('.outcome').innerText(), /¥80\.00/);
       await to.goto('/pay');
       assert.match(await to.locator('main').innerText(), /正在收款 ¥80\.00/);
       await till.fill('#amount', '50');
       await people.press(till, /^确认收款/);
-      await people.landed(till, '已收 ¥50.00');
+      await people.landed(till, '已收');
+      assert.match(await till.locator('.outcome').innerText(), /¥50\.00/);
       await till.goto(order);
       await people.press(till, /^撤销/);
-      await people.landed(till, '已收 ¥50.00');
+      await people.landed(till, '已收');
+      assert.match(await till.locator('.outcome').innerText(), /¥50\.00/);
       await till.locator('form[action$=refund] input[name=amount]').fill('20');
       await people.press(till, /^退费/);
       await people.landed(till, '已退 ¥20.00');
@@ -112,9 +115,11 @@ for (const { elder, script, sender, receiver, relation, near, hospital } of FAMI
 
     it('pays without a phone, and undoes the whole of it', async () => {
       await people.holdWithoutPhone(till, logins[receiver], { total: '60', fund: '20', own: '40' });
-      await people.landed(till, '已预占 ¥40.00');
+      await people.landed(till, '已预占');
+      assert.match(await till.locator('.outcome').innerText(), /¥40\.00/);
       await people.press(till, '确认收款');
-      await people.landed(till, '已收 ¥40.00');
+      await people.landed(till, '已收');
+      assert.match(await till.locator('.outcome').innerText(), /¥40\.00/);
       await people.press(till, '冲正');
       await people.landed(till, '已冲正');
       assert.equal(await people.balance(to), '¥770.50');

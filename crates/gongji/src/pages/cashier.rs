@@ -505,11 +505,11 @@ async fn placed_view(till: &Till, order: &Order, payment: Option<&Payment>, layo
         view.cash = format!("请另收现金 {}", sum(cash));
     }
     (view.heading, view.tone) = match payment.state {
-        PaymentState::Held => (format!("已预占 {},请确认收款", sum(payment.amount())), Tone::Wait),
+        PaymentState::Held => ("已预占,请确认收款".to_owned(), Tone::Wait),
         PaymentState::PartlyCaptured => (format!("已收 {},还可以收 {}", sum(captured), sum(remaining)), Tone::Wait),
         PaymentState::Captured if refunded == captured => (format!("已收 {},已全部退费", sum(captured)), Tone::Plain),
         PaymentState::Captured if refunded.is_positive() => (format!("已收 {},已退 {}", sum(captured), sum(refunded)), Tone::Good),
-        PaymentState::Captured => (format!("已收 {}", sum(captured)), Tone::Good),
+        PaymentState::Captured => ("已收款".to_owned(), Tone::Good),
         PaymentState::Voided => ("已撤销,钱退回付款人".to_owned(), Tone::Plain),
         PaymentState::Expired => ("超时没有确认,钱退回付款人".to_owned(), Tone::Plain),
         PaymentState::Reversed => ("已冲正,钱退回付款人".to_owned(), Tone::Plain),

@@ -347,6 +347,7 @@ impl Visit {
             tracing::error!(page.path = self.route(), %error, "a page did not render");
             Trouble::from(crate::problem::Edge::Internal)
         })?;
+        let html = words::grouped(&html);
         let html = if self.elder { words::politely(&html) } else { html };
         Ok((status, [(CONTENT_TYPE, "text/html; charset=utf-8"), (CACHE_CONTROL, "no-store")], html).into_response())
     }

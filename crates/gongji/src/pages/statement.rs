@@ -101,11 +101,7 @@ async fn list(member: Member, Query(filter): Query<Filter>) -> Page {
             sums.push((Fen::ZERO, Fen::ZERO));
         }
         let (month, sum) = (months.last_mut().expect("a month was begun"), sums.last_mut().expect("a sum was begun"));
-        if line.amount.is_positive() {
-            sum.0 += line.amount
-        } else {
-            sum.1 -= line.amount
-        }
+        count(line, sum);
         month.lines.push(teller.line(line)?);
     }
     for (month, (incoming, outgoing)) in months.iter_mut().zip(sums) {
@@ -204,6 +200,14 @@ enum Direction {
     Use(&'static str),
 }
 
+/// Adds a line to what came in and what was used.
+fn count(line: &Line, sum: &mut (Fen, Fen)) {
+    match direction(line) {
+        Direction::In => sum.0 += line.amount,
+        Direction::Use(_) => sum.1 -= line.amount,
+    }
+}
+
 fn direction(line: &Line) -> Direction {
     match line.code {
         LineCode::Contribution | LineCode::TransferIn | LineCode::CameBack => Direction::In,
@@ -254,14 +258,10 @@ async fn print(member: Member, Query(filter): Query<Filter>) -> Page {
         None => holder.wallet_total(),
     };
     let closing = lines.last().map_or(opening, |line| line.wallet_after);
-    let (mut incoming, mut outgoing) = (Fen::ZERO, Fen::ZERO);
+    let mut sum = (Fen::ZERO, Fen::ZERO);
     let mut rows = Vec::new();
     for line in &lines {
-        if line.amount.is_positive() {
-            incoming += line.amount
-        } else {
-            outgoing -= line.amount
-        }
+        count(line, &mut sum);
         let shown = teller.line(line)?;
         let place = match line.other {
             Counterparty::Institution(id) => app.directory().institutions.get(&id).map(|institution| words::place(&app.directory(), institution.area)),
@@ -292,8 +292,8 @@ async fn print(member: Member, Query(filter): Query<Filter>) -> Page {
         owner,
         facts,
         rows,
-        incoming: format::yuan(incoming.0),
-        outgoing: format::yuan(outgoing.0),
+        incoming: format::yuan(sum.0.0),
+        outgoing: format::yuan(sum.1.0),
         opening: format::yuan(opening.0),
         closing: format::yuan(closing.0),
         qr_svg: None,
