@@ -47,6 +47,8 @@ pub const STOP_WAIT_MAX: Duration = Duration::from_secs(20);
 /// Smaller answers gain nothing by compression.
 const COMPRESS_LEN_MIN: u64 = 1024;
 
+const HEALTH: &str = "/healthz";
+
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const CONTENT_SECURITY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; media-src 'self' blob:; \
@@ -78,7 +80,7 @@ pub fn router(app: Arc<App>, profile: Profile) -> Router {
     let compress = SizeAbove::new(COMPRESS_LEN_MIN).and(NotForContentType::IMAGES);
     let people = middleware::from_fn_with_state(Arc::clone(&app), pages::humanely);
     routes
-        .route("/healthz", get(health))
+        .route(HEALTH, get(health))
         .with_state(app)
         .layer(CsrfLayer::new().with_rejection_response(|_: ProtectionError| Problem::from(Edge::CrossSite).into_response()))
         .layer(CompressionLayer::new().compress_when(compress))
@@ -144,7 +146,8 @@ async fn admit(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) 
 
 impl Gate {
     fn check(&self, request: &mut Request) -> Result<(), Problem> {
-        if !self.profile.knows_host(host(request)) {
+        // Whoever watches the service asks by address, and learns nothing.
+        if request.uri().path() != HEALTH && !self.profile.knows_host(host(request)) {
             return Err(Edge::HostUnknown.into());
         }
         self.limits.address(address(request))?;
@@ -201,4 +204,26 @@ async fn health(State(app): State<Arc<App>>) -> Json<serde_json::Value> {
 /// What the bench compares a transfer with: the same server and layers, a body read and sent back.
 async fn echo(Json(body): Json<serde_json::Value>) -> Json<serde_json::Value> {
     Json(body)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_bug_is_answered_as_a_problem_with_a_number() {
+        let broken = get(|| async {
+            if true {
+                panic!("an invariant does not hold")
+            }
+        });
+        let mut router: Router = Router::new().route("/", broken).layer(CatchPanicLayer::custom(panicked));
+        let response = tower::Service::call(&mut router, Request::new(Body::empty())).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = axum::body::to_bytes(response.into_body(), BODY_LEN_MAX).await.unwrap();
+        let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(problem["code"], "INTERNAL");
+        assert!(!String::from_utf8_lossy(&body).contains("invariant"), "what broke is for the log");
+    }
 }

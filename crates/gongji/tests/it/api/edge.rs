@@ -63,7 +63,8 @@ async fn a_cookie_is_worth_nothing_from_another_site_or_by_another_name() {
     // DNS rebinding: the browser believes that it talks to another name.
     let rebound = Request::builder().uri("/api/v1/me").header("host", "evil.example").header("cookie", cookie).body(Body::empty()).unwrap();
     world.send(rebound).await.refused(421, "HOST_UNKNOWN");
-    world.send(Request::builder().uri("/healthz").body(Body::empty()).unwrap()).await.refused(421, "HOST_UNKNOWN");
+    world.send(Request::builder().uri("/api/v1/me").body(Body::empty()).unwrap()).await.refused(421, "HOST_UNKNOWN");
+    world.send(Request::builder().uri("/healthz").body(Body::empty()).unwrap()).await.expect(StatusCode::OK);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -84,4 +85,23 @@ async fn whoever_never_rests_is_told_to() {
     assert!(refused > 0);
     // Another address has its own.
     world.send(from("198.51.100.8")).await.expect(StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn production_has_no_sandbox_and_insists_on_tls() {
+    let world = World::production(vec!["wallet.example.cn".to_owned()]).await;
+    let request =
+        |method: Method, path: &str| Request::builder().method(method).uri(path).header("host", "wallet.example.cn").header("content-type", "application/json");
+    for path in ["/sandbox/clock", "/sandbox/inbox", "/sandbox/logins", "/sandbox/institutions"] {
+        world.send(request(Method::GET, &format!("/api/v1{path}")).body(Body::empty()).unwrap()).await.refused(404, "ROUTE_UNKNOWN");
+    }
+    let jump = json!({ "preset": "22:00" });
+    world.send(request(Method::POST, "/api/v1/sandbox/clock").body(jump.to_string().into()).unwrap()).await.refused(404, "ROUTE_UNKNOWN");
+    let login = json!({ "id_number": SON.1, "password": password(SON.2) });
+    let reply = world.send(request(Method::POST, "/api/v1/sessions").body(login.to_string().into()).unwrap()).await.expect(StatusCode::CREATED);
+    let line = reply.headers["set-cookie"].to_str().unwrap();
+    assert!(line.starts_with("__Host-gongji=") && line.contains("; Secure") && !line.contains("Domain"), "{line}");
+    assert!(reply.headers["strict-transport-security"].to_str().unwrap().contains("max-age=31536000"));
+    let numeric = Request::builder().uri("/api/v1/regions").header("host", "127.0.0.1").body(Body::empty()).unwrap();
+    world.send(numeric).await.refused(421, "HOST_UNKNOWN");
 }

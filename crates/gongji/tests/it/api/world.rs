@@ -110,7 +110,16 @@ impl World {
         World::with(parts, Edge::sandbox()).await
     }
 
+    /// The same people behind the production profile's edge, without what only a sandbox has.
+    pub async fn production(hosts: Vec<String>) -> World {
+        World::start(1, Edge::production(hosts), false).await
+    }
+
     pub async fn with(parts: u16, edge: Edge) -> World {
+        World::start(parts, edge, true).await
+    }
+
+    async fn start(parts: u16, edge: Edge, is_sandbox: bool) -> World {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(MovableClock::standing(start_of_clock()));
         let installation = Installation::open_or_create(folder.path(), Profile::Sandbox, Some(parts)).unwrap();
@@ -134,7 +143,7 @@ impl World {
         let store = Arc::new(SqliteStore::open(folder.path(), parts).unwrap());
         let engine = Engine::start(store, clock.clone(), Options { parts, disturb: None }).unwrap();
         let identity = Identity::new(vault.clone(), Adapters::sandbox());
-        let app = Arc::new(App { engine, vault, identity, clock: clock.clone(), sandbox: Some(sandbox) });
+        let app = Arc::new(App { engine, vault, identity, clock: clock.clone(), sandbox: is_sandbox.then_some(sandbox) });
         let world = World { folder, router: server::router(Arc::clone(&app), edge), app, clock, _installation: installation, keys: AtomicU64::new(0) };
         world.settle_country(&keys).await;
         world
