@@ -99,7 +99,7 @@ impl Installation {
         if partitions.is_some_and(|asked| asked == 0 || asked > PART_MAX) {
             return Err(OpenError::PartitionRange);
         }
-        std::fs::create_dir_all(folder).map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
+        make_folder(folder).map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
         let lock = lock(folder)?;
         if let Some(described) = read(folder)? {
             match (described.profile, profile) {
@@ -183,6 +183,15 @@ impl Installation {
         };
         put().map_err(|source| OpenError::Folder { path: self.folder.clone(), source })
     }
+}
+
+/// A folder that nobody else may look into.
+fn make_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
 }
 
 fn read(folder: &Path) -> Result<Option<Described>, OpenError> {

@@ -26,7 +26,7 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
         let installation = Installation::open_or_create(&production.data_folder, Profile::Production, Some(production.partitions))?;
         let app = Arc::new(installation.start(Arc::new(SystemClock), None, production.adapters, production.keys_folder.as_deref())?);
         let listener = tokio::net::TcpListener::bind(production.listen).await.with_context(|| format!("{} 监听不了,可能被别的程序占用", production.listen))?;
-        tracing::info!(listen.address = %production.listen, store.partitions = installation.partitions(), "serving");
+        tracing::info!(listen.address = %listener.local_addr()?, store.partitions = installation.partitions(), "serving");
         let ticking = tokio::spawn(crate::jobs::tick(Arc::clone(&app)));
         let router = server::router(Arc::clone(&app), server::Profile::production(production.hosts));
         let served = server::serve(listener, router, super::asked_to_stop()).await;

@@ -1,8 +1,9 @@
 //! The commands as a shell sees them: what they print, and with what they exit.
 
 use gongji::installation::{Installation, Profile};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn gongji(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_gongji")).args(args).env("RUST_BACKTRACE", "0").output().unwrap()
@@ -89,6 +90,43 @@ fn production_does_not_start_unsafe_or_on_a_sandbox() {
     let safe = format!("listen = \"127.0.0.1:0\"\nbase_url = \"https://wallet.example.cn\"\n[data]\nfolder = \"{}\"\n{adapters}", data.display());
     std::fs::write(&config, safe).unwrap();
     assert!(refused(&["serve", "--config", path(&config)]).contains("是沙箱的数据目录"));
+}
+
+/// One request, as a proxy in front would pass it on.
+fn status_of(address: &str, request: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.write_all(format!("{request} HTTP/1.1\r\nhost: wallet.example.cn\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap().to_owned()
+}
+
+#[cfg(unix)]
+#[test]
+fn production_serves_without_anything_of_the_sandbox_and_keeps_its_partitions() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, data) = (folder.path().join("gongji.toml"), folder.path().join("data"));
+    let write = |partitions: u16| {
+        let adapters = ["sms", "face", "registry"].map(|name| format!("[adapters.{name}]\nurl = \"http://127.0.0.1:9\"\n")).concat();
+        let head = "listen = \"127.0.0.1:0\"\nbase_url = \"https://wallet.example.cn\"\n[data]\n";
+        std::fs::write(&config, format!("{head}folder = \"{}\"\npartitions = {partitions}\n{adapters}", data.display())).unwrap();
+    };
+    write(2);
+    let mut serving = Command::new(env!("CARGO_BIN_EXE_gongji")).args(["serve", "--config", path(&config)]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(serving.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let line = lines.find(|line| line.contains("\"serving\"")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let address = line["fields"]["listen.address"].as_str().unwrap().to_owned();
+    assert_eq!(status_of(&address, "GET /healthz"), "200");
+    for route in ["GET /api/v1/sandbox/clock", "POST /api/v1/sandbox/clock", "GET /api/v1/sandbox/inbox", "GET /sandbox", "GET /sandbox/inbox"] {
+        assert_eq!(status_of(&address, route), "404", "{route}");
+    }
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(std::fs::metadata(&data).unwrap().permissions().mode() & 0o077, 0, "nobody else looks in");
+    assert!(Command::new("kill").arg(serving.id().to_string()).status().unwrap().success());
+    assert_eq!(serving.wait().unwrap().code(), Some(0));
+    write(3);
+    assert!(refused(&["serve", "--config", path(&config)]).contains("2 个分区"));
 }
 
 #[test]
