@@ -1,5 +1,6 @@
 //! The command line: one program, subcommands with English names, help in plain Chinese.
 
+mod complaint;
 mod import;
 mod office;
 mod sandbox;
@@ -90,16 +91,16 @@ struct DemoArgs {
 #[command(next_help_heading = "选项")]
 struct BenchArgs {
     /// 参保人数,默认一百万
-    #[arg(long, default_value_t = 1_000_000, hide_default_value = true, value_name = "人数")]
+    #[arg(long, default_value_t = 1_000_000, hide_default_value = true, value_name = "人数", value_parser = parse_count)]
     holders: u64,
     /// 转账笔数,默认两百万
-    #[arg(long, default_value_t = 2_000_000, hide_default_value = true, value_name = "笔数")]
+    #[arg(long, default_value_t = 2_000_000, hide_default_value = true, value_name = "笔数", value_parser = parse_count)]
     transfers: u64,
     /// HTTP 部分的参保人数,默认十万
-    #[arg(long, default_value_t = 100_000, hide_default_value = true, value_name = "人数")]
+    #[arg(long, default_value_t = 100_000, hide_default_value = true, value_name = "人数", value_parser = parse_count)]
     http_holders: u64,
     /// HTTP 部分每轮的转账笔数,默认十二万
-    #[arg(long, default_value_t = 120_000, hide_default_value = true, value_name = "笔数")]
+    #[arg(long, default_value_t = 120_000, hide_default_value = true, value_name = "笔数", value_parser = parse_count)]
     http_transfers: u64,
     /// 不测 HTTP 部分
     #[arg(long)]
@@ -112,9 +113,18 @@ struct BenchArgs {
     json: bool,
 }
 
+/// A number of people or transfers to bench with: a pair is the least.
+fn parse_count(text: &str) -> Result<u64, String> {
+    let count: u64 = text.parse().map_err(|_| "要写一个整数".to_owned())?;
+    if count < 2 { Err("至少要 2".to_owned()) } else { Ok(count) }
+}
+
 /// Runs the program and gives its exit code.
 pub fn run() -> i32 {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return complaint::typed(&error),
+    };
     let _ = cli.version;
     let _ = cli.common.help;
     let done = match cli.command {
@@ -137,7 +147,7 @@ pub fn run() -> i32 {
     match done {
         Ok(()) => 0,
         Err(error) => {
-            eprintln!("{error:#}");
+            eprintln!("{}", complaint::failed(&error));
             1
         }
     }

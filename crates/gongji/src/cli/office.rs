@@ -20,7 +20,7 @@ pub struct OfficeArgs {
 #[derive(Subcommand)]
 enum OfficeCommand {
     /// 恢复登录:换手机或忘记密码,一个人登记,另一个人复核
-    #[command(subcommand_help_heading = "命令", subcommand_value_name = "命令", disable_help_subcommand = true)]
+    #[command(help_template = super::HELP, override_usage = "gongji office recover request|confirm [选项]", subcommand_help_heading = "命令", subcommand_value_name = "命令", disable_help_subcommand = true)]
     Recover {
         #[command(subcommand)]
         step: Step,
@@ -30,6 +30,7 @@ enum OfficeCommand {
 #[derive(Subcommand)]
 enum Step {
     /// 第一步:核对身份证原件后登记新手机号
+    #[command(help_template = super::HELP, override_usage = "gongji office recover request --id-number <身份证号> --phone <手机号> --reason <原因> --operator <姓名或工号>")]
     Request {
         /// 身份证号
         #[arg(long, value_name = "身份证号", help_heading = "选项")]
@@ -47,6 +48,7 @@ enum Step {
         place: Place,
     },
     /// 第二步:另一个人复核
+    #[command(help_template = super::HELP, override_usage = "gongji office recover confirm --request <登记号> --operator <姓名或工号>")]
     Confirm {
         /// 第一步给出的登记号
         #[arg(long, value_name = "登记号", help_heading = "选项")]

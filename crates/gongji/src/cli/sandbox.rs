@@ -20,7 +20,7 @@ pub struct SandboxArgs {
     #[arg(long, value_name = "目录", default_value = super::DATA_FOLDER, hide_default_value = true)]
     data: PathBuf,
     /// 在哪个地址和端口上服务,默认 127.0.0.1:8080
-    #[arg(long, value_name = "地址:端口", default_value = "127.0.0.1:8080", hide_default_value = true)]
+    #[arg(long, value_name = "地址:端口", default_value = "127.0.0.1:8080", hide_default_value = true, value_parser = parse_listen)]
     listen: SocketAddr,
     /// 分区数,建立时定下,以后不能改
     #[arg(long, value_name = "个数")]
@@ -31,6 +31,12 @@ pub struct SandboxArgs {
     /// 不要两个月的样例往来,从空账户开始
     #[arg(long)]
     no_history: bool,
+}
+
+/// `127.0.0.1:8080`, or this machine by its common name.
+fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    let numeric = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
+    numeric.parse().map_err(|_| "要写成 127.0.0.1:8080 这样".to_owned())
 }
 
 /// `2026-11-23T10:00`, in China.
@@ -88,6 +94,14 @@ fn greet(running: &Running, address: SocketAddr) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn this_machine_has_a_name_too() {
+        assert_eq!(parse_listen("localhost:8080").unwrap(), parse_listen("127.0.0.1:8080").unwrap());
+        for wrong in ["8080", ":8080", "localhost", "例子:80", "127.0.0.1:99999"] {
+            assert!(parse_listen(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn the_clock_is_read_in_china() {
