@@ -179,3 +179,22 @@ fn help_is_in_chinese() {
         assert!(help.contains("用法:") && !help.contains("[default") && !help.contains("Possible values"), "{help}");
     }
 }
+
+#[test]
+fn a_mistyped_command_line_is_answered_in_chinese() {
+    for (args, named) in [
+        (&["sandbx"][..], "sandbx"),
+        (&["sandbox", "--lisen", "x"], "--lisen"),
+        (&["sandbox", "--clock", "明天"], "2026-11-23T10:00"),
+        (&["sandbox", "--listen", "8080"], "8080"),
+        (&["import", "person", "x.csv"], "person"),
+        (&["import", "persons"], "<文件>"),
+        (&["serve"], "--config"),
+        (&["import", "persons", "x.csv", "--data", "a", "--config", "b"], "--config"),
+    ] {
+        let output = gongji(args);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(named) && told.contains("--help 看用法"), "{args:?}: {told}");
+    }
+}
