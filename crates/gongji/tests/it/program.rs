@@ -57,11 +57,6 @@ impl Program {
         self.child.clone()
     }
 
-    /// Everything it has printed so far.
-    pub fn said(&self) -> String {
-        self.said.lock().unwrap().clone()
-    }
-
     /// Waits for the end of a program that was killed.
     pub fn wait(self) -> Said {
         let status = self.child.lock().unwrap().wait().unwrap();
