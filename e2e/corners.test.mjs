@@ -182,6 +182,19 @@ describe('a lawful no', () => {
     await leave(page);
   });
 
+  it('does once what was sent five times at once', async () => {
+    const page = await as('黄丽华', { script: false });
+    await people.draft(page, { receiver: { name: '黄伯安' }, amount: '12.34' });
+    await people.landed(page, '这样转');
+    const form = await page.locator('form[action="/transfer/confirm"]').evaluate((form) => Object.fromEntries(new FormData(form)));
+    const send = () => page.request.post('/transfer/confirm', { form: { ...form, password: logins['黄丽华'].password, check: 'password' }, maxRedirects: 0 });
+    const answers = await Promise.all([send(), send(), send(), send(), send()]);
+    assert.deepEqual(new Set(answers.map((answer) => answer.status())), new Set([303]));
+    assert.equal(new Set(answers.map((answer) => answer.headers().location)).size, 1);
+    assert.equal((await people.statement(page)).filter((line) => line.includes('12.34')).length, 1);
+    await leave(page);
+  });
+
   it('does not tell whether somebody exists', async () => {
     const page = await as('李强');
     const path = await people.transfer(

@@ -245,11 +245,29 @@ pub async fn frame(State((app, recall)): State<(Arc<App>, Recall)>, request: Req
     let mut response = next.run(Request::from_parts(parts, body)).await;
     if let Some(trouble) = response.extensions_mut().remove::<Arc<Trouble>>() {
         response = trouble_page(&visit, &trouble).await;
+    } else if is_bare_refusal(&response) {
+        response = trouble_page(&visit, &Trouble::Malformed).await;
     }
     if is_read && visit.flash.is_some() && response.status() == StatusCode::OK {
         set_cookie(&mut response, &cookie(FLASH_COOKIE, "", 0));
     }
     response
+}
+
+/// A path or query that cannot be read is refused before any handler, in a line of plain text.
+fn is_bare_refusal(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    response.status().is_client_error() && kind.starts_with("text/plain")
+}
+
+/// Where a person comes back to from a page that answered a form: the page that has the form.
+fn page_of(path: &str) -> &str {
+    let parents = ["/relations", "/act-for", "/security", "/notices", "/institutions"];
+    match parents.into_iter().find(|parent| path.strip_prefix(parent).is_some_and(|rest| rest.starts_with('/'))) {
+        Some(parent) => parent,
+        None if path == "/logout" || path == "/login/again" => "/login",
+        None => path,
+    }
 }
 
 /// Around the whole server: a person who meets a refusal of the server itself (an unknown address, a time-out, a request from
@@ -260,6 +278,7 @@ pub async fn humanely(State(app): State<Arc<App>>, request: Request, next: Next)
         return next.run(request).await;
     }
     let (mut parts, ()) = axum::http::Request::new(()).into_parts();
+    parts.method = request.method().clone();
     parts.headers = request.headers().clone();
     parts.uri = request.uri().clone();
     let mut response = next.run(request).await;
@@ -289,7 +308,11 @@ fn bare_visit(app: &Arc<App>, recall: &Recall, parts: &Parts, signed: Option<Sig
         app: Arc::clone(app),
         signed,
         elder: cookie_of(&parts.headers, ELDER_COOKIE) == Some("yes"),
-        path: parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
+        path: if parts.method == Method::GET {
+            parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string)
+        } else {
+            page_of(parts.uri.path()).to_owned()
+        },
         now: app.now(),
         recall: recall.clone(),
         flash: said.and_then(|word| Said::ALL.into_iter().find(|said| said.word() == word)),
@@ -513,6 +536,15 @@ mod tests {
         }
         for foreign in ["", "//evil.example", "https://evil.example", "/\\evil", "wallet", "/钱包", "/a b"] {
             assert_eq!(own_path(foreign, "/wallet"), "/wallet", "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_form_leads_back_to_its_page() {
+        for (path, page) in
+            [("/relations/0001/end", "/relations"), ("/transfer/confirm", "/transfer/confirm"), ("/logout", "/login"), ("/security", "/security")]
+        {
+            assert_eq!(page_of(path), page);
         }
     }
 
