@@ -9,6 +9,7 @@ pub use table::{Entry, entries, markdown};
 
 use crate::app::AppError;
 use crate::identity::IdentityError;
+use crate::pages::views::typeset;
 use crate::service::ServiceError;
 use crate::service::key::KeyError;
 use crate::time::rfc3339;
@@ -265,10 +266,10 @@ impl Problem {
         let body = Body {
             kind: format!("urn:gongji:error:{}", words.code),
             code: words.code.into(),
-            title: words.title,
+            title: typeset(&words.title),
             title_en: words.title_en.into(),
             status: status.as_u16(),
-            next_step: words.next_step,
+            next_step: typeset(&words.next_step),
             retryable: words.retryable,
             not_before: None,
             limit: None,
@@ -298,7 +299,8 @@ impl Problem {
     }
 
     /// Several fields that cannot be right; at least one.
-    pub fn fields(fields: Vec<FieldBody>) -> Problem {
+    pub fn fields(mut fields: Vec<FieldBody>) -> Problem {
+        fields.iter_mut().for_each(|field| field.message = typeset(&field.message));
         let mut problem = Problem::from(IdentityError::Invalid(Vec::new()));
         if let Some(first) = fields.first() {
             problem.body.title.clone_from(&first.message);
@@ -341,6 +343,7 @@ impl Problem {
 impl From<&Reason> for ReasonBody {
     fn from(reason: &Reason) -> ReasonBody {
         let Words { code, title, title_en, next_step, retryable } = reason.words();
+        let (title, next_step) = (typeset(&title), typeset(&next_step));
         let not_before = reason.not_before().map(rfc3339);
         ReasonBody { code, title, title_en, next_step, retryable, not_before, limit: limit_of(reason), current_state: state_of(reason) }
     }
@@ -497,7 +500,7 @@ impl From<IdentityError> for Problem {
         match error {
             IdentityError::Invalid(fields) => {
                 let field =
-                    |field: crate::identity::FieldError| FieldBody { field: field.field.to_owned(), message: field.message, message_en: field.message_en };
+                    |field: crate::identity::FieldError| FieldBody { field: field.field.to_owned(), message: typeset(&field.message), message_en: field.message_en };
                 problem.body.fields = fields.into_iter().map(field).collect();
                 problem
             }

@@ -84,8 +84,10 @@ fn build() -> Value {
             "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
         })
     };
-    let paths = document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
-    for operation in paths.filter_map(Value::as_object_mut).flat_map(|item| item.values_mut()) {
+    let items = document["paths"].as_object_mut().into_iter().flatten();
+    let operations = items.filter_map(|(path, item)| Some((path, item.as_object_mut()?)));
+    for (id, operation) in operations.flat_map(|(path, item)| item.iter_mut().map(move |(method, operation)| (operation_id(method, path), operation))) {
+        operation["operationId"] = id.into();
         let is_keyed = operation["parameters"].as_array().is_some_and(|parameters| parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key"));
         let is_personal = operation["security"].as_array().is_some_and(|schemes| schemes.iter().any(|scheme| scheme.get("session").is_some()));
         if is_personal {
@@ -110,4 +112,10 @@ fn build() -> Value {
         responses.insert("5XX".to_owned(), refusal("Not done, or not known to be done: ask again later, with the same key if there is one"));
     }
     document
+}
+
+/// `post_transfers_id_accept`: unique, and the same as long as the address is.
+fn operation_id(method: &str, path: &str) -> String {
+    let words = path.trim_start_matches("/api/v1/").split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.fold(method.to_owned(), |id, word| format!("{id}_{word}"))
 }

@@ -5,6 +5,7 @@ use super::transfers::{Page, known};
 use super::wire::{AreaRef, PersonRef, cursor, page_len, parse_cursor};
 use crate::app::App;
 use crate::notices;
+use crate::pages::views::typeset;
 use crate::problem::Problem;
 use crate::time::{date, rfc3339};
 use crate::web::{Citizen, StrictPath, StrictQuery, person_id};
@@ -155,8 +156,8 @@ async fn list_notices(State(app): State<Arc<App>>, citizen: Citizen, StrictQuery
         let notice = notices::read(message.text.reveal());
         Notice {
             id: format!("{:016x}", message.id),
-            title: notice.title.to_owned(),
-            text: notice.text.to_owned(),
+            title: typeset(notice.title),
+            text: typeset(notice.text),
             path: notice.path.map(str::to_owned),
             is_waiting: notice.is_waiting,
             occurred_at: rfc3339(message.created_ms),

@@ -2,6 +2,7 @@
 
 use super::{Edge, status_of};
 use crate::identity::IdentityError;
+use crate::pages::views::typeset;
 use axum::http::StatusCode;
 use gongji_ledger::Fen;
 use gongji_store::vault::WeakPassword;
@@ -27,6 +28,7 @@ pub fn entries() -> Vec<Entry> {
     let mut add = |status: u16, words: Words| {
         let Words { code, title, title_en, next_step, retryable } = words;
         if entries.iter().all(|known| known.code != code) {
+            let (title, next_step) = (typeset(&title), typeset(&next_step));
             entries.push(Entry { code, status, title, title_en, next_step, retryable });
         }
     };

@@ -73,6 +73,8 @@ fn everything_in_the_document_is_described_and_leads_somewhere() {
         }
     }
     assert!(operations.len() > 60, "{}", operations.len());
+    operations.sort();
+    assert!(operations.windows(2).all(|pair| pair[0] != pair[1]), "{operations:?}");
     walk(document, "", &mut |path, value| {
         if let Some(target) = value.get("$ref").and_then(Value::as_str) {
             assert!(document.pointer(target.trim_start_matches('#')).is_some(), "{path} leads to {target}");
