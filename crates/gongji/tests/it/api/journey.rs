@@ -259,3 +259,47 @@ async fn all_reasons_are_told_at_once_and_nothing_of_the_receiver() {
     // What the receiver's side refused does not count to the day.
     assert_eq!(son.get("/wallet").await.expect(OK).body["limits"]["transfers_left"], 3);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_operators_and_registers_do_reaches_people_at_once() {
+    let world = World::new(4).await;
+    let guest = world.guest();
+    let (son, wife) = (world.logged_in(&SON).await, world.logged_in(&WIFE).await);
+    // Frozen by two, not by one; what is frozen does not go out.
+    let freeze = |maker: &str, checker: &str| json!({ "id_number": SON.1, "reason": "investigation", "maker": maker, "checker": checker });
+    guest.post("/sandbox/freezes", &freeze("张三", "张三")).await.refused(403, "SAME_OPERATOR");
+    guest.post("/sandbox/freezes", &freeze("张三", "李四")).await.expect(OK);
+    let body = son.transfer_body(&SON, &MOTHER, "52", 100).await;
+    son.ask("/transfers", &body).await.refused(409, "FROZEN");
+    assert_eq!(son.get("/me").await.expect(OK).body["is_frozen"], true);
+    guest.post("/sandbox/unfreezes", &json!({ "id_number": SON.1, "maker": "张三", "checker": "李四" })).await.expect(OK);
+
+    // The receiver dies while the money waits: it is back at once.
+    let body = son.transfer_body(&SON, &MOTHER, "52", 70_000).await;
+    let sent = son.ask("/transfers", &body).await.expect(CREATED).text("id");
+    assert_eq!(son.get(&format!("/transfers/{sent}")).await.expect(OK).text("state"), "awaiting_recipient");
+    guest.post("/sandbox/deaths", &json!({ "id_number": MOTHER.1 })).await.expect(OK);
+    world.app.engine.settle().await.unwrap();
+    assert_eq!(son.get(&format!("/transfers/{sent}")).await.expect(OK).text("state"), "returned");
+    assert_eq!(son.get("/wallet").await.expect(OK).fen("/personal_accounts/0/balance"), 600_000);
+
+    // Insured elsewhere from today on: the place of use follows when its owner says so, once in a month.
+    wife.ask("/wallet", &json!({ "place": "510500" })).await.expect(CREATED);
+    let enrolment = |area: &str| json!({ "id_number": WIFE.1, "area": area, "insurance": 310, "status": "normal" });
+    guest.post("/sandbox/enrolments", &enrolment("370100")).await.expect(OK);
+    let change = |proof: String, place: &str| json!({ "place": place, "proof": proof });
+    let proof = wife.proof(&WIFE, &json!({ "place": { "place": "370100" } })).await;
+    wife.ask("/wallet/place", &change(proof, "370100")).await.expect(OK);
+    assert_eq!(wife.get("/wallet").await.expect(OK).body["place"]["code"], "370100");
+    guest.post("/sandbox/enrolments", &enrolment("510500")).await.expect(OK);
+    let proof = wife.proof(&WIFE, &json!({ "place": { "place": "510500" } })).await;
+    let refused = wife.ask("/wallet/place", &change(proof, "510500")).await.refused(409, "PLACE_COOLDOWN");
+    assert_eq!(refused.text("not_before"), "2026-12-23T10:00:00.000+08:00");
+
+    // Nothing of it works on somebody who is not on file, or with words that are none.
+    guest.post("/sandbox/deaths", &json!({ "id_number": STRANGER.1 })).await.refused(404, "NOT_FOUND");
+    guest.post("/sandbox/clock", &json!({ "preset": "noon" })).await.refused(400, "JSON_MALFORMED");
+    guest.post("/sandbox/clock", &json!({ "to": "2036-01-01T00:00:00+08:00" })).await.refused(422, "FIELDS_INVALID");
+    drop((guest, son, wife));
+    world.verify();
+}
