@@ -28,7 +28,7 @@ impl Chance {
 }
 
 /// Drops a fifth of the messages, repeats a third and shuffles all.
-fn rough(seed: u64) -> Disturb {
+pub fn rough(seed: u64) -> Disturb {
     let chance = Chance::new(seed);
     let messages = move |_: Part, envelopes: Vec<Envelope>| {
         let mut sent: Vec<Envelope> = Vec::new();

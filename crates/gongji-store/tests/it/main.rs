@@ -4,6 +4,7 @@ mod contract;
 mod country;
 mod couriers;
 mod crashes;
+mod crowd;
 mod engine;
 mod faults;
 mod files;
