@@ -9,9 +9,10 @@ mod family;
 mod wire;
 
 use crate::program::{Program, verified};
-use family::{CAST, Counts, Family, Member, Random};
+use family::{CAST, Cast, Counts, Family, Member, Random};
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::Arc;
 use wire::{Asked, Blow, Wire};
 
 /// Kills in a day.
@@ -29,7 +30,21 @@ async fn sandbox(wire: &Wire, method: reqwest::Method, path: &str, body: Option<
     wire.look(&asked).await.expect("nobody kills it now").done()
 }
 
-async fn gather(wire: &Wire, seed: u64) -> Vec<Family> {
+/// Starts the program, to be killed at a count of acknowledged requests.
+fn start(folder: &Path, partitions: &str, blow_at: u64) -> (Program, Arc<Blow>, Wire) {
+    let program = Program::sandbox(folder, &["--partitions", partitions], "warn");
+    let blow = Blow::new(&program, blow_at);
+    let wire = Wire::new(&program, &blow);
+    (program, blow, wire)
+}
+
+/// The morning of a day, counted from the eve.
+async fn move_to_morning(wire: &Wire, day: usize) {
+    let morning = gongji::time::rfc3339(FIRST_MORNING + day as i64 * DAY_MS);
+    sandbox(wire, reqwest::Method::POST, "/clock", Some(json!({ "to": morning }))).await;
+}
+
+async fn gather(wire: &Wire, cast: &'static [Cast], seed: u64) -> Vec<Family> {
     let logins = sandbox(wire, reqwest::Method::GET, "/logins", None).await;
     let tills = sandbox(wire, reqwest::Method::GET, "/institutions", None).await;
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -38,7 +53,7 @@ async fn gather(wire: &Wire, seed: u64) -> Vec<Family> {
         Member { name: name.to_owned(), id_number: text(&login["id_number"]), password: text(&login["password"]), ..Member::default() }
     };
     let mut families = Vec::new();
-    for (at, cast) in CAST.iter().enumerate() {
+    for (at, cast) in cast.iter().enumerate() {
         let till = tills["institutions"].as_array().unwrap().iter().find(|till| till["code"] == cast.institution).unwrap();
         let members = [member(cast.sender), member(cast.receiver)];
         families.push(Family::gather(cast, members, text(&till["key"]), seed + at as u64, wire).await);
@@ -67,14 +82,8 @@ async fn live(mut families: Vec<Family>, wire: &Wire, day: usize) -> (Vec<Family
 
 async fn kill_and_restart(folder: &Path, kills: usize, seed: u64) {
     let mut random = Random(seed);
-    let start = |blow_at: u64| {
-        let program = Program::sandbox(folder, &["--partitions", "4"], "warn");
-        let blow = Blow::new(&program, blow_at);
-        let wire = Wire::new(&program, &blow);
-        (program, blow, wire)
-    };
-    let (program, _, wire) = start(u64::MAX);
-    let mut families = gather(&wire, seed).await;
+    let (program, _, wire) = start(folder, "4", u64::MAX);
+    let mut families = gather(&wire, &CAST, seed).await;
     assert!(program.stop().status.success());
 
     let (mut killed, mut day, mut under_way) = (0, 1, 0);
@@ -82,10 +91,10 @@ async fn kill_and_restart(folder: &Path, kills: usize, seed: u64) {
         for kill in 0..=KILLS_A_DAY {
             // The last start of a day lets everybody end it.
             let is_kill = kill < KILLS_A_DAY && killed < kills;
-            let (program, blow, wire) = start(if is_kill { 1 + random.below(REQUESTS_A_DAY / (KILLS_A_DAY as u64 + 1)) } else { u64::MAX });
+            let blow_at = if is_kill { 1 + random.below(REQUESTS_A_DAY / (KILLS_A_DAY as u64 + 1)) } else { u64::MAX };
+            let (program, blow, wire) = start(folder, "4", blow_at);
             if kill == 0 {
-                let morning = gongji::time::rfc3339(FIRST_MORNING + day as i64 * DAY_MS);
-                sandbox(&wire, reqwest::Method::POST, "/clock", Some(json!({ "to": morning }))).await;
+                move_to_morning(&wire, day).await;
             }
             families.iter_mut().for_each(Family::wake);
             let ended;
@@ -108,7 +117,7 @@ async fn kill_and_restart(folder: &Path, kills: usize, seed: u64) {
         }
         day += 1;
     }
-    let (program, _, wire) = start(u64::MAX);
+    let (program, _, wire) = start(folder, "4", u64::MAX);
     for family in &families {
         family.take_stock(&wire).await;
     }
@@ -146,4 +155,31 @@ async fn a_hundred_kills_lose_nothing_and_repeat_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let seed = std::env::var("GONGJI_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     kill_and_restart(&folder.path().join("data"), 100, seed).await;
+}
+
+/// The check itself: where a commit is missing that was acknowledged, the families notice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_commit_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let (program, _, wire) = start(&data, "1", u64::MAX);
+    let mut families = gather(&wire, &CAST[..1], 7).await;
+    move_to_morning(&wire, 1).await;
+    let ended;
+    (families, ended) = live(families, &wire, 1).await;
+    assert!(ended && program.stop().status.success());
+
+    let journal = rusqlite::Connection::open(data.join("p01/journal.sqlite")).unwrap();
+    journal
+        .execute_batch("delete from journal where seq = (select max(seq) from journal); update ledger_part set seq = (select max(seq) from journal)")
+        .unwrap();
+    drop(journal);
+    for file in ["books.sqlite", "books.sqlite-wal", "books.sqlite-shm"] {
+        let _ = std::fs::remove_file(data.join("p01").join(file));
+    }
+    let (_program, _, wire) = start(&data, "1", u64::MAX);
+    let mut family = families.pop().unwrap();
+    family.wake();
+    let noticed = tokio::spawn(async move { family.live(&wire, 1).await }).await;
+    assert!(noticed.is_err_and(|error| error.is_panic()));
 }
