@@ -110,7 +110,7 @@ fn id_number(serial: u64) -> String {
 fn name(serial: u64) -> String {
     let letters: Vec<char> = "安邦诚德恩福广和嘉康乐明宁平庆瑞顺泰文祥".chars().collect();
     let at = |step: u64| letters[usize::try_from(serial / step % 20).expect("below 20")];
-    ["张", "李"][usize::from(serial % 2 == 0)].chars().chain([at(1), at(20)]).collect()
+    ["张", "李"][usize::from(serial.is_multiple_of(2))].chars().chain([at(1), at(20)]).collect()
 }
 
 #[derive(Clone)]
