@@ -256,12 +256,12 @@ impl Writer {
             self.shared.put(*key, object.clone());
         }
         let outbox = envelopes(self.part, events);
-        // Before the courier, so that the books never learn of a delivery before they know the message. A projector that is gone is no loss:
-        // the books are rebuilt from the journal at the next start.
-        let _ = self.projector.send(Item::Committed(Committed { seq, lines, orders, outbox: outbox.clone(), objects }));
-        if !outbox.is_empty() {
-            // A courier that is gone means that the engine is closing; the messages are in the journal.
-            let _ = self.courier.send(outbox);
+        // Before the courier, so that the books never learn of a delivery before they know the message.
+        let projected = self.projector.send(Item::Committed(Committed { seq, lines, orders, outbox: outbox.clone(), objects }));
+        let carried = if outbox.is_empty() { Ok(()) } else { self.courier.send(outbox) };
+        if projected.is_err() || carried.is_err() {
+            // Both outlive this writer unless a bug has ended them. Nothing is lost: the next start takes everything from the journal.
+            tracing::error!(part = self.part, projector = projected.is_ok(), courier = carried.is_ok(), "a thread of the partition is gone; restart");
         }
         self.committed.send_replace(seq);
         self.doors.stirred();
