@@ -7,6 +7,8 @@ mod sandbox;
 mod serve;
 mod verify;
 
+pub(crate) use complaint::failed;
+
 use clap::builder::styling::Styles;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -147,7 +149,7 @@ pub fn run() -> i32 {
     match done {
         Ok(()) => 0,
         Err(error) => {
-            eprintln!("{}", complaint::failed(&error));
+            eprintln!("{}", failed(&error));
             1
         }
     }
@@ -176,7 +178,7 @@ fn bar(label: &str) -> indicatif::ProgressBar {
 }
 
 /// Prints; whoever closed the pipe has seen enough.
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     use std::io::Write;
     let _ = std::io::stdout().write_all(text.as_bytes());
 }

@@ -6,6 +6,7 @@
 mod acts;
 mod client;
 
+use crate::cli::say;
 use crate::sandbox::{self, Plan};
 use crate::server;
 use client::Client;
@@ -35,16 +36,16 @@ impl Drop for Temporary {
 pub async fn run(partitions: Part) -> anyhow::Result<()> {
     let begin = Instant::now();
     let folder = Temporary::new()?;
-    println!("共济演示:在临时目录里启动一个沙箱({partitions} 个分区),通过 HTTP 把整个流程走一遍。\n");
+    say(&format!("共济演示:在临时目录里启动一个沙箱({partitions} 个分区),通过 HTTP 把整个流程走一遍。\n\n"));
     let told = play(&folder.0, partitions).await;
     if let Err(error) = told {
-        println!("\n演示停在这里:{error:#}");
+        say(&format!("\n演示停在这里:{}\n", crate::cli::failed(&error)));
         anyhow::bail!("演示没有走完。");
     }
     let report = crate::verify::run(&folder.0, true)?;
-    println!();
+    say("\n");
     crate::cli::tell_verified(&report);
-    println!("\n演示走完了,用时 {:.1} 秒。想自己点一点?运行 gongji sandbox。", begin.elapsed().as_secs_f32());
+    say(&format!("\n演示走完了,用时 {:.1} 秒。想自己点一点?运行 gongji sandbox。\n", begin.elapsed().as_secs_f32()));
     Ok(())
 }
 

@@ -89,17 +89,17 @@ pub async fn run(args: ImportArgs) -> anyhow::Result<()> {
 fn report(summary: &Summary) -> anyhow::Result<()> {
     show(&summary.skipped);
     show(&summary.refused);
-    println!("{}:{} 行", summary.kind.label(), summary.lines);
-    println!("  新导入 {} 行,以前导入过 {} 行", summary.applied, summary.known);
+    super::say(&format!("{}:{} 行\n", summary.kind.label(), summary.lines));
+    super::say(&format!("  新导入 {} 行,以前导入过 {} 行\n", summary.applied, summary.known));
     if summary.outdated > 0 {
-        println!("  {} 行已有更新的参保关系,没有采用", summary.outdated);
+        super::say(&format!("  {} 行已有更新的参保关系,没有采用\n", summary.outdated));
     }
     if !summary.skipped.is_empty() {
         let mut lines: Vec<u32> = summary.skipped.iter().map(|bad| bad.line).collect();
         lines.dedup();
-        println!("  跳过 {} 行(见上)", lines.len());
+        super::say(&format!("  跳过 {} 行(见上)\n", lines.len()));
     }
-    println!("  文件指纹 SM3 {}", summary.digest);
+    super::say(&format!("  文件指纹 SM3 {}\n", summary.digest));
     if summary.refused.is_empty() { Ok(()) } else { anyhow::bail!("有 {} 处被规则拒绝(见上),其余的行已经导入。", summary.refused.len()) }
 }
 

@@ -54,40 +54,43 @@ pub async fn run(args: SandboxArgs) -> anyhow::Result<()> {
     let plan =
         Plan { folder: args.data, partitions: args.partitions, clock: args.clock.unwrap_or_else(sandbox::start_of_clock), with_history: !args.no_history };
     let running = sandbox::start(&plan, &super::bar).await?;
-    greet(&running, address);
+    let mut greeting = String::new();
+    greet(&running, address, &mut greeting).expect("a string takes every write");
+    super::say(&greeting);
     let ticking = tokio::spawn(crate::jobs::tick(Arc::clone(&running.app)));
     let served = server::serve(listener, server::router(Arc::clone(&running.app), server::Profile::sandbox()), super::asked_to_stop()).await;
     ticking.abort();
-    println!("正在停下:把账本写完……");
+    super::say("正在停下:把账本写完……\n");
     // Nothing may hold the partitions any more when they are closed.
     let _ = ticking.await;
     tokio::time::timeout(Duration::from_secs(30), running.app.engine.flush()).await.ok();
     running.app.engine.stop();
-    println!("已停下。数据在 {}。", plan.folder.display());
+    super::say(&format!("已停下。数据在 {}。\n", plan.folder.display()));
     Ok(served?)
 }
 
-fn greet(running: &Running, address: SocketAddr) {
-    let Some(sandbox) = &running.app.sandbox else { return };
+fn greet(running: &Running, address: SocketAddr, out: &mut String) -> std::fmt::Result {
+    use std::fmt::Write;
+    let Some(sandbox) = &running.app.sandbox else { return Ok(()) };
     let host = if address.ip().is_unspecified() { format!("127.0.0.1:{}", address.port()) } else { address.to_string() };
-    println!("共济沙箱已启动(里面的人、医院和钱都是虚构的)\n");
-    println!("  打开网页    http://{host}/");
-    println!("  沙箱控制台  http://{host}/sandbox  (时钟、验证码和通知、全部样例账号)");
-    println!("  收银台      http://{host}/cashier");
-    println!("  接口说明    http://{host}/docs");
-    println!("  现在是      {}", crate::time::rfc3339(running.app.now()));
-    println!("  数据目录    {}({} 个分区)\n", running.installation.folder().display(), running.installation.partitions());
-    println!("样例账号(身份证号 / 医保码密码):");
+    writeln!(out, "共济沙箱已启动(里面的人、医院和钱都是虚构的)\n")?;
+    writeln!(out, "  打开网页    http://{host}/")?;
+    writeln!(out, "  沙箱控制台  http://{host}/sandbox  (时钟、验证码和通知、全部样例账号)")?;
+    writeln!(out, "  收银台      http://{host}/cashier")?;
+    writeln!(out, "  接口说明    http://{host}/docs")?;
+    writeln!(out, "  现在是      {}", crate::time::rfc3339(running.app.now()))?;
+    writeln!(out, "  数据目录    {}({} 个分区)\n", running.installation.folder().display(), running.installation.partitions())?;
+    writeln!(out, "样例账号(身份证号 / 医保码密码):")?;
     for login in sandbox.logins.iter().take(SHOWN_MAX) {
-        println!("  {}  {} / {}  {}", login.name, login.id_number, login.password, login.story);
+        writeln!(out, "  {}  {} / {}  {}", login.name, login.id_number, login.password, login.story)?;
     }
-    println!("  ……一共 {} 个\n", sandbox.logins.len());
-    println!("样例机构密钥:");
+    writeln!(out, "  ……一共 {} 个\n", sandbox.logins.len())?;
+    writeln!(out, "样例机构密钥:")?;
     for (code, name, key) in sandbox.institution_keys.iter().take(SHOWN_MAX) {
-        println!("  {name}({code})\n    {key}");
+        writeln!(out, "  {name}({code})\n    {key}")?;
     }
-    println!("  ……一共 {} 个\n", sandbox.institution_keys.len());
-    println!("按 Ctrl-C 停下。");
+    writeln!(out, "  ……一共 {} 个\n", sandbox.institution_keys.len())?;
+    writeln!(out, "按 Ctrl-C 停下。")
 }
 
 #[cfg(test)]

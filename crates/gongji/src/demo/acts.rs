@@ -1,6 +1,7 @@
 //! The journey, act by act. Money in fen; the people are those of `data/sandbox/`.
 
 use super::client::{Answer, Caller, Client, check, fen, money, text};
+use crate::cli::say;
 use gongji_files::format_yuan;
 use gongji_ledger::Fen;
 use serde_json::{Value, json};
@@ -60,15 +61,15 @@ fn yuan(amount: i64) -> String {
 impl<'a> Told<'a> {
     fn title(&mut self, title: &str) {
         self.step += 1;
-        println!("\n{}. {title}", self.step);
+        say(&format!("\n{}. {title}\n", self.step));
     }
 
     fn say(&self, line: &str) {
-        println!("   {line}");
+        say(&format!("   {line}\n"));
     }
 
     fn no(&self, line: &str, (sentence, next): (String, String)) {
-        println!("   {line} → 没办成:{sentence}{next}");
+        say(&format!("   {line} → 没办成:{sentence}{next}\n"));
     }
 
     async fn log_in(&self, person: Person) -> anyhow::Result<Caller<'a>> {
