@@ -124,6 +124,8 @@ struct Day<'a> {
     random: Random,
     expected: Expected,
     number: usize,
+    /// Something is under way of which only the next look tells what became of it.
+    is_open: bool,
 }
 
 /// Small and seeded (splitmix64): the same day every time.
@@ -331,7 +333,7 @@ impl<'a> Day<'a> {
     fn begin(family: &'a mut Family, wire: &'a Wire, number: usize) -> Day<'a> {
         let random = Random(family.seed ^ (number as u64) << 32);
         let expected = family.morning.clone();
-        Day { family, wire, at: 0, random, expected, number }
+        Day { family, wire, at: 0, random, expected, number, is_open: false }
     }
 
     /// Asks, or recalls what was answered before a crash.
@@ -343,7 +345,7 @@ impl<'a> Day<'a> {
             return Ok(answer.clone());
         }
         let was_asked = at < self.family.keys.len();
-        if self.family.unexamined && !was_asked {
+        if self.family.unexamined && !was_asked && !self.is_open {
             self.examine().await?;
         }
         if !was_asked {
@@ -436,7 +438,9 @@ impl<'a> Day<'a> {
         let body = json!({ "receiver": named, "relation": self.family.cast.relation, "amount": yuan(amount), "source": "personal_account", "proof": proof });
         let id = self.post("/transfers", &sender.token, body).await?.done()["id"].as_str().unwrap().to_owned();
         self.expected.sender_personal -= amount;
+        self.is_open = true;
         let state = self.settled(&id, &["awaiting_recipient", "credited"]).await?;
+        self.is_open = false;
         if state == "credited" {
             self.credited(id, amount);
             return Ok(());
