@@ -145,6 +145,21 @@ pub struct Limit {
 }
 
 /// `6:00`, in China.
+/// `¥1,234.56`, as money is written wherever people read it.
+fn yuan(amount: Fen) -> String {
+    let plain = amount.to_string();
+    let (sign, digits) = plain.strip_prefix('-').map_or(("", plain.as_str()), |digits| ("-", digits));
+    let (yuan, fen) = digits.split_once('.').expect("fen are written with two decimals");
+    let mut grouped = String::new();
+    for (at, digit) in yuan.chars().enumerate() {
+        if at > 0 && (yuan.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    format!("{sign}¥{grouped}.{fen}")
+}
+
 fn clock_words(at: i64) -> String {
     let minutes = ms_of_day(at) / MINUTE_MS;
     format!("{}:{:02}", minutes / 60, minutes % 60)
@@ -233,14 +248,14 @@ impl Reason {
                 "选回之前的关系;如果之前填错了,先结束关系再重新转。",
             ),
             Reason::ToSelf => say("TO_SELF", "不能转给自己。", "Receiver is the sender", "个人账户里的钱看病时可以直接用。"),
-            Reason::AmountTooSmall { min } => say("AMOUNT_TOO_SMALL", &format!("每笔最少 ¥{min}。"), "Amount too small", "改大金额。"),
-            Reason::AmountTooLarge { max } => say("AMOUNT_TOO_LARGE", &format!("每笔最多 ¥{max}。"), "Amount too large", "改小金额,或者分几笔转。"),
+            Reason::AmountTooSmall { min } => say("AMOUNT_TOO_SMALL", &format!("每笔最少 {}。", yuan(*min)), "Amount too small", "改大金额。"),
+            Reason::AmountTooLarge { max } => say("AMOUNT_TOO_LARGE", &format!("每笔最多 {}。", yuan(*max)), "Amount too large", "改小金额,或者分几笔转。"),
             Reason::InsufficientFunds { available } => {
-                later(say("INSUFFICIENT_FUNDS", &format!("余额不够,现在可用 ¥{available}。"), "Insufficient funds", "改小金额,或换一个来源。"))
+                later(say("INSUFFICIENT_FUNDS", &format!("余额不够,现在可用 {}。", yuan(*available)), "Insufficient funds", "改小金额,或换一个来源。"))
             }
             Reason::QuotaNotTransferable { available } => say(
                 "QUOTA_NOT_TRANSFERABLE",
-                &format!("共济额度不能再转给别人,钱包里可转的有 ¥{available}。"),
+                &format!("共济额度不能再转给别人,钱包里可转的有 {}。", yuan(*available)),
                 "A quota may not be passed on",
                 "改小金额,或从个人账户转。",
             ),
@@ -251,7 +266,7 @@ impl Reason {
                 later(say("DAILY_COUNT", &format!("今天已经转了 {max} 次,用完了。"), "Daily number of transfers used up", "明天再转。"))
             }
             Reason::DailyTotal { max, used, .. } => {
-                later(say("DAILY_TOTAL", &format!("今天最多转 ¥{max},已经转了 ¥{used}。"), "Daily total used up", "改小金额,或明天再转。"))
+                later(say("DAILY_TOTAL", &format!("今天最多转 {},已经转了 {}。", yuan(*max), yuan(*used)), "Daily total used up", "改小金额,或明天再转。"))
             }
             Reason::TransferPending => later(say("TRANSFER_PENDING", "上一笔还在等对方接收。", "Another transfer is pending", "等对方收下,或先撤回上一笔。")),
             Reason::ReceiverUnavailable => later(say(
@@ -298,7 +313,7 @@ impl Reason {
             Reason::BillUnbalanced => {
                 say("BILL_UNBALANCED", "总额不等于基金支付加个人自付加机构承担。", "total ≠ fund + own + institution", "核对四个金额后重新输入。")
             }
-            Reason::BillTooLarge { max } => say("BILL_TOO_LARGE", &format!("一张单子最多 ¥{max}。"), "Bill too large", "分开结算。"),
+            Reason::BillTooLarge { max } => say("BILL_TOO_LARGE", &format!("一张单子最多 {}。", yuan(*max)), "Bill too large", "分开结算。"),
             Reason::OrderConflict => say("ORDER_CONFLICT", "这个单号已经用在另一笔上了。", "Order number already used for another payment", "换一个新单号。"),
             Reason::OrderReversed => say("ORDER_REVERSED", "这个单号已经冲正,不能再付。", "Order was reversed", "换一个新单号。"),
             Reason::PaymentFinal { state } => say(
@@ -313,8 +328,8 @@ impl Reason {
                 "Not possible in the payment's state",
                 "看最新结果;需要退钱就办退费。",
             ),
-            Reason::CaptureTooLarge { max } => say("CAPTURE_TOO_LARGE", &format!("最多还能确认 ¥{max}。"), "More than what is held", "改小金额。"),
-            Reason::RefundTooLarge { max } => say("REFUND_TOO_LARGE", &format!("最多还能退 ¥{max}。"), "More than what was captured", "改小金额。"),
+            Reason::CaptureTooLarge { max } => say("CAPTURE_TOO_LARGE", &format!("最多还能确认 {}。", yuan(*max)), "More than what is held", "改小金额。"),
+            Reason::RefundTooLarge { max } => say("REFUND_TOO_LARGE", &format!("最多还能退 {}。", yuan(*max)), "More than what was captured", "改小金额。"),
             Reason::TooManySteps => say("TOO_MANY_STEPS", "这一笔分的次数太多了。", "Too many captures or refunds", "剩下的一次办完,或另开一单。"),
             Reason::PremiumUnknown => say("PREMIUM_UNKNOWN", "这个地区这一年还没有公布缴费标准。", "No premium published", "等当地医保局公布。"),
             Reason::PremiumNotOpen { .. } => later(say("PREMIUM_NOT_OPEN", "还没到缴费时间。", "The window is not open yet", "到时间再来缴。")),
@@ -350,5 +365,16 @@ impl Reason {
             Reason::TooMany { max } => say("TOO_MANY", &format!("已经到上限了,最多 {max} 个。"), "Maximum reached", "先去掉一个再来。"),
             Reason::VersionTaken => say("VERSION_TAKEN", "这个规则版本号已经用过了。", "Rule version already used", "换一个新版本号。"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_in_sentences_have_their_thousands_apart() {
+        let sums = [0, 7, 99_999, 100_000, 123_456_789, 100_000_000, -250_000].map(|fen| yuan(Fen(fen)));
+        assert_eq!(sums, ["¥0.00", "¥0.07", "¥999.99", "¥1,000.00", "¥1,234,567.89", "¥1,000,000.00", "-¥2,500.00"]);
     }
 }
