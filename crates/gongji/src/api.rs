@@ -1,5 +1,6 @@
 //! The API under `/api/v1`, and its description.
 
+pub mod asks;
 pub mod auth;
 pub mod codes;
 pub mod document;
@@ -50,6 +51,7 @@ fn routes(is_sandbox: bool) -> OpenApiRouter<Arc<App>> {
         .merge(premiums::router())
         .merge(codes::router())
         .merge(payments::router())
+        .merge(asks::router())
         .merge(lookup::router())
         .merge(statement::router())
         .merge(state::router());

@@ -13,6 +13,8 @@ pub struct App {
     pub vault: Vault,
     pub identity: Identity,
     pub clock: Arc<dyn Clock>,
+    /// Questions of cashiers to relatives, for minutes.
+    pub asks: crate::service::asking::Asks,
     /// Only in the sandbox profile.
     pub sandbox: Option<Sandbox>,
 }

@@ -540,6 +540,15 @@ impl IntoResponse for Problem {
     }
 }
 
+impl From<crate::service::asking::AskError> for Problem {
+    fn from(error: crate::service::asking::AskError) -> Problem {
+        match error {
+            crate::service::asking::AskError::Identity(error) => error.into(),
+            crate::service::asking::AskError::Service(error) => error.into(),
+        }
+    }
+}
+
 impl From<crate::service::family::OnBehalfError> for Problem {
     fn from(error: crate::service::family::OnBehalfError) -> Problem {
         match error {

@@ -2,6 +2,7 @@
 //!
 //! A service turns what was asked into a command with its idempotency key, asks the partition, and gives back the recorded outcome.
 
+pub mod asking;
 pub mod family;
 pub mod key;
 pub mod payment;

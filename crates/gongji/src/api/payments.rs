@@ -223,7 +223,9 @@ fn scope(institution: InstitutionCaller) -> String {
     format!("institution:{}", institution.id)
 }
 
-fn bill(body: &BillBody) -> Result<Bill, Problem> {
+/// # Errors
+/// An amount is beyond anything that exists.
+pub fn bill(body: &BillBody) -> Result<Bill, Problem> {
     Ok(Bill {
         total: body.total.fen("bill.total")?,
         fund: body.fund.fen("bill.fund")?,
@@ -260,7 +262,7 @@ async fn payer(app: &App, institution: InstitutionCaller, request: &HoldRequest,
     }
 }
 
-fn order_number_wrong() -> Problem {
+pub fn order_number_wrong() -> Problem {
     Problem::field("order_no", "单号要 1 到 64 个英文字母、数字或符号。", "order_no has 1 to 64 printable ASCII characters")
 }
 

@@ -1,10 +1,10 @@
 //! Step-up: a proof that this person has just confirmed exactly this.
 
 use super::transfers::wish;
-use super::wire::{Money, NamedPerson, Source, area};
+use super::wire::{Money, NamedPerson, Source, area, id_from};
 use crate::app::App;
 use crate::problem::Problem;
-use crate::service::{person, premium};
+use crate::service::{asking, person, premium};
 use crate::time::rfc3339;
 use crate::web::{Citizen, StrictJson};
 use axum::Json;
@@ -52,6 +52,7 @@ enum What {
     Transfer(ForTransfer),
     Premium(ForPremium),
     Place(ForPlace),
+    PaymentRequest(ForPaymentRequest),
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -77,6 +78,13 @@ struct ForPlace {
     place: String,
 }
 
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ForPaymentRequest {
+    /// Its id, as `GET /me/payment-requests` tells it.
+    request: String,
+}
+
 /// Good for one use within five minutes.
 #[derive(Debug, Serialize, ToSchema)]
 struct ProofBody {
@@ -95,6 +103,7 @@ async fn prove(State(app): State<Arc<App>>, citizen: Citizen, StrictJson(asked):
             premium::Wish { payer: citizen.subject, by: citizen.holder, insured: super::premiums::insured(insured, "for.premium.insured")?, area, year: *year }
                 .binding()
         }
+        What::PaymentRequest(ForPaymentRequest { request }) => asking::asked_of(&app, citizen.holder, &id_from(request)?).await?.0.binding()?,
         What::Place(ForPlace { place }) => person::place_proof_binding(citizen.subject, area(&app.directory(), place, "for.place.place")?),
     };
     let now = app.now();

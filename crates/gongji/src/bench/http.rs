@@ -94,7 +94,7 @@ async fn open(plan: &Plan, folder: &Path, clock: Arc<MovableClock>) -> anyhow::R
     country::settle_people(&engine, PART, plan.http_holders, now, |count| bar.inc(count)).await?;
     bar.finish_and_clear();
     let identity = Identity::new(vault.clone(), Adapters::sandbox());
-    Ok(Arc::new(App { engine, vault, identity, clock, sandbox: None }))
+    Ok(Arc::new(App { engine, vault, identity, clock, asks: Default::default(), sandbox: None }))
 }
 
 /// A number in the test range with a valid check digit (GB 11643).

@@ -1,13 +1,13 @@
 //! The cashier page of a designated institution (收银台).
 
 use super::frame::{Page, Trouble, Visit, to};
-use super::recall::{ASK_MS, Ask, AskAnswer};
 use super::typed::Typed;
 use super::views::cashier::{Amounts, Counter, Desk, Login, NoPhone, Order as OrderPage, OrderLine};
 use super::views::{Fact, Problem, Section, StepState, TimelineStep, Tone, format};
 use super::words;
 use crate::app::App;
 use crate::identity::IdentityError;
+use crate::service::asking::{self, Ask, AskAnswer};
 use crate::service::payment::{self, Hold};
 use crate::service::{ServiceError, key};
 use crate::web;
@@ -17,7 +17,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::get;
 use gongji_ledger::{Fen, HolderId, InstitutionId};
-use gongji_store::seal::{random, sm3};
+use gongji_store::seal::sm3;
 use gongji_wallet::Reason;
 use gongji_wallet::citizen::CitizenNumber;
 use gongji_wallet::command::keypad_binding;
@@ -331,7 +331,8 @@ async fn no_phone(till: Till, typed: Typed) -> Page {
         return no_phone_page(&till, Some(&typed), problems);
     };
     if asks_relative {
-        return ask_relative(&till, &typed, number.as_str(), &order_number, bill).await;
+        let ask = asking::ask(app, till.id, &number, &order_number, bill, typed.yes("rest_in_cash")).await?;
+        return Ok(to(&order_path(&ask.number)));
     }
     let bound = |_: u64| keypad_binding(order, bill.own);
     let (holder, proof) = match app.identity.step_up_at_cashier(typed.get("id_number"), &typed.secret("password"), bound, now).await {
@@ -361,51 +362,6 @@ async fn no_phone(till: Till, typed: Typed) -> Page {
     }
 }
 
-/// Puts the question to everybody who may act for the payer. The cashier sees the same whether there is such a person or not.
-async fn ask_relative(till: &Till, typed: &Typed, id_number: &str, number: &str, bill: Bill) -> Page {
-    let app = till.app();
-    let now = till.visit.now;
-    let recall = &till.visit.recall;
-    if let Some(known) = recall.ask_of_order(till.id, number).filter(|ask| ask.is_open(now)) {
-        // Pressed twice.
-        return Ok(to(&order_path(&known.number)));
-    }
-    let wanted = id_number.to_owned();
-    let holder = app.vault(move |vault| vault.find_by_id_number(&wanted)).await?.map(HolderId);
-    let holder = match holder {
-        Some(holder) => app.engine.holder(holder).map_err(ServiceError::from)?,
-        None => None,
-    };
-    let agents = holder.as_ref().map(|holder| holder.agents.clone()).unwrap_or_default();
-    let payer = holder.filter(|_| !agents.is_empty()).map(|holder| holder.id);
-    let ask = Ask {
-        id: random(),
-        institution: till.id,
-        number: number.to_owned(),
-        payer,
-        bill,
-        partial: typed.yes("rest_in_cash"),
-        asked_at: now,
-        expires: now + ASK_MS,
-        answer: None,
-    };
-    let institution = words::institution_name(&app.directory(), till.id);
-    let text = format!(
-        "家人在{institution}付 {},等你确认\n{} 前在钱包首页确认,不认识就不要付。\n/pay/requests/{}\nwait",
-        format::yuan(bill.own.0),
-        format::clock(ask.expires),
-        words::id_text(ask.id)
-    );
-    recall.put_ask(ask, now);
-    for agent in agents {
-        let notice = text.clone();
-        app.vault(move |vault| vault.put_message(agent.0, gongji_store::vault::Channel::Notice, None, &notice, now)).await?;
-        let told = format!("家人在{institution}付 {},请打开医保钱包确认。不认识就不要付。", format::yuan(bill.own.0));
-        app.identity.text(agent.0, &told, now).await?;
-    }
-    Ok(to(&order_path(number)))
-}
-
 // One order.
 
 async fn order(till: Till, Path(number): Path<String>) -> Page {
@@ -424,7 +380,7 @@ async fn order_page(till: &Till, number: &str, problems: Vec<Problem>) -> Page {
             placed_view(till, &order, payment.as_ref(), layout).await?
         }
         None => {
-            let ask = till.visit.recall.ask_of_order(till.id, number).ok_or(Trouble::Missing)?;
+            let ask = app.asks.of_order(till.id, number).ok_or(Trouble::Missing)?;
             asked_view(till, &ask, layout)
         }
     };

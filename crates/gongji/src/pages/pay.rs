@@ -3,21 +3,19 @@
 use super::account::problems_of;
 use super::family::{self, Family};
 use super::frame::{Member, Page, Refused, Said, Trouble, to, to_saying, tried};
-use super::recall::{Ask, AskAnswer, ShownCode};
+use super::recall::ShownCode;
 use super::typed::Typed;
 use super::views::pay::{Code, Request};
 use super::views::{Choice, Fact, Link, Party, Problem, Section, format};
 use super::words;
 use crate::app::App;
-use crate::service::family::acting_for;
-use crate::service::payment::{self, Hold};
+use crate::service::asking::{self, Ask, AskAnswer};
+use crate::service::payment;
 use crate::service::{ServiceError, key};
 use axum::Router;
 use axum::extract::Path;
 use axum::routing::get;
-use gongji_ledger::Fen;
-use gongji_wallet::command::keypad_binding;
-use gongji_wallet::event::Payer;
+use gongji_ledger::{Fen, HolderId};
 use gongji_wallet::object::{PayFirst, Payment, PaymentState, Purpose};
 use gongji_wallet::payment::payer_reasons;
 use std::sync::Arc;
@@ -122,22 +120,19 @@ async fn new_code(member: Member, typed: Typed) -> Page {
 
 // A relative without a phone pays; whoever may act for them confirms.
 
-async fn ask_of(member: &Member, id: &str) -> Result<Ask, Trouble> {
-    let ask = words::id_from(id).and_then(|id| member.visit.recall.ask(&id)).ok_or(Trouble::Missing)?;
-    let payer = ask.payer.ok_or(Trouble::Missing)?;
-    let may = acting_for(member.app(), member.signed.me).await?.contains(&payer);
-    if may { Ok(ask) } else { Err(Trouble::Missing) }
+async fn ask_of(member: &Member, id: &str) -> Result<(Ask, HolderId), Trouble> {
+    let id = words::id_from(id).ok_or(Trouble::Missing)?;
+    Ok(asking::asked_of(member.app(), member.signed.me, &id).await?)
 }
 
 async fn request(member: Member, Path(id): Path<String>) -> Page {
-    let ask = ask_of(&member, &id).await?;
-    request_page(&member, &ask, key::fresh(), Vec::new()).await
+    let (ask, payer) = ask_of(&member, &id).await?;
+    request_page(&member, &ask, payer, key::fresh(), Vec::new()).await
 }
 
-async fn request_page(member: &Member, ask: &Ask, key: String, problems: Vec<Problem>) -> Page {
+async fn request_page(member: &Member, ask: &Ask, payer: HolderId, key: String, problems: Vec<Problem>) -> Page {
     let app = member.app();
     let directory = app.directory();
-    let payer = ask.payer.ok_or(Trouble::Missing)?;
     let me = member.visit.holder(member.signed.me)?;
     let family = Family::of(app, &me, [payer]).await?;
     let mut layout = member.layout("替家人付款", Section::Wallet).await?;
@@ -162,7 +157,7 @@ async fn request_page(member: &Member, ask: &Ask, key: String, problems: Vec<Pro
         hidden: Vec::new(),
         payer: family.party(&me, payer, ""),
         institution: words::institution_name(&directory, ask.institution),
-        amount: format::yuan(ask.own().0),
+        amount: format::yuan(ask.bill.own.0),
         facts,
         deadline: if open { format!("{} 前确认", format::clock(ask.expires)) } else { String::new() },
         open,
@@ -193,26 +188,24 @@ async fn back_to_request(Path(id): Path<String>) -> axum::response::Response {
 async fn confirm(member: Member, Path(id): Path<String>, typed: Typed) -> Page {
     let app = member.app();
     let (me, now) = (member.signed.me, member.visit.now);
-    let ask = ask_of(&member, &id).await?;
+    let (ask, payer) = ask_of(&member, &id).await?;
     let path = format!("/pay/requests/{}", words::id_text(ask.id));
-    let (true, Some(payer)) = (ask.is_open(now), ask.payer) else { return Ok(to(&path)) };
-    let order = payment::order_id(ask.institution, &ask.number).ok_or(Trouble::Missing)?;
+    if !ask.is_open(now) {
+        return Ok(to(&path));
+    }
     let key = typed.key(me, &format!("pay-request {id}"), &[])?;
-    let proof = match app.identity.step_up_password(me.0, &typed.secret("password"), keypad_binding(order, ask.own()), now).await {
+    let proof = match app.identity.step_up_password(me.0, &typed.secret("password"), ask.binding()?, now).await {
         Ok(proof) => proof,
-        Err(error) => return request_page(&member, &ask, typed.text("key"), problems_of(error, "password")?).await,
+        Err(error) => return request_page(&member, &ask, payer, typed.text("key"), problems_of(error, "password")?).await,
     };
     let proof = app.vault.verify_proof(&proof, now).map_err(|_| Trouble::Malformed)?;
-    let payer_side = Payer::Holder { holder: payer, by: me, first: PayFirst::Personal, proof: proof.id, proof_expires: proof.expires_ms };
-    let hold = Hold { institution: ask.institution, number: ask.number.clone(), payer: payer_side, part: payer.part(), bill: ask.bill, partial: ask.partial };
-    let held = payment::hold(app, &hold, key).await;
-    member.visit.recall.answer(&ask.id, AskAnswer::Confirmed);
-    held.map_err(tried(Refused::new("没有付成", "钱没有动。", Link::new("/wallet", "回钱包"))))?;
+    let refused = Refused::new("没有付成", "钱没有动。", Link::new("/wallet", "回钱包"));
+    asking::confirm(app, &ask, payer, me, proof.into(), key).await.map_err(tried(refused))?;
     Ok(to(&path))
 }
 
 async fn decline(member: Member, Path(id): Path<String>) -> Page {
-    let ask = ask_of(&member, &id).await?;
-    member.visit.recall.answer(&ask.id, AskAnswer::Declined);
+    let (ask, _) = ask_of(&member, &id).await?;
+    asking::decline(member.app(), &ask);
     Ok(to_saying("/wallet", Said::AskDeclined))
 }

@@ -9,7 +9,7 @@ use super::views::wallet::{EndingRelation, FamilyShare, Home, LotRow, Open, Orig
 use super::views::{Choice, Link, Party, Problem, Section, Tone, format};
 use super::words;
 use crate::app::App;
-use crate::service::{ServiceError, key, person, transfer};
+use crate::service::{ServiceError, asking, key, person, transfer};
 use crate::web::{parse_person_id, person_id};
 use axum::Router;
 use axum::extract::{Path, Query};
@@ -56,12 +56,12 @@ async fn home(member: Member) -> Page {
     let owner = if member.is_acting() { Party::new(family.name(holder.id), "", area) } else { family.me(holder.id, &area) };
 
     let mut waits = Vec::new();
-    for ask in member.visit.recall.asks_about(&crate::service::family::acting_for(app, member.signed.me).await?, now) {
+    for ask in asking::waiting_for(app, member.signed.me).await? {
         let Some(payer) = ask.payer else { continue };
         let name = Family::load(app, [payer]).await?.name(payer);
         waits.push(Waiting {
             tone: Tone::Wait,
-            title: format!("{name}在{}付 {}", words::institution_name(&directory, ask.institution), format::yuan(ask.own().0)),
+            title: format!("{name}在{}付 {}", words::institution_name(&directory, ask.institution), format::yuan(ask.bill.own.0)),
             text: format!("没带手机,{} 前等你确认。", format::clock(ask.expires)),
             action: Link::new(format!("/pay/requests/{}", words::id_text(ask.id)), "去确认"),
         });
