@@ -70,9 +70,10 @@ impl Lots {
 
     /// How many lots there would be after `put(lots)`.
     pub fn len_after(&self, lots: &[Lot]) -> usize {
-        let fresh = lots.iter().enumerate().filter(|(at, lot)| {
-            !self.0.iter().any(|own| own.origin == lot.origin) && !lots[..*at].iter().any(|earlier| earlier.origin == lot.origin)
-        });
+        let fresh = lots
+            .iter()
+            .enumerate()
+            .filter(|(at, lot)| !self.0.iter().any(|own| own.origin == lot.origin) && !lots[..*at].iter().any(|earlier| earlier.origin == lot.origin));
         self.0.len() + fresh.count()
     }
 

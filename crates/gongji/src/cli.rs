@@ -11,6 +11,7 @@ pub(crate) use complaint::failed;
 
 use clap::builder::styling::Styles;
 use clap::{Args, Parser, Subcommand};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 /// `{name}` and the rest are filled in by the parser of the command line.
@@ -168,7 +169,8 @@ fn within_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Res
 fn log_for_people() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("GONGJI_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     // A second subscriber in one process is a test's.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).try_init();
+    let logging = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_ansi(std::io::stderr().is_terminal());
+    let _ = logging.with_writer(std::io::stderr).try_init();
 }
 
 /// A progress bar that shows itself on a terminal and nowhere else.

@@ -499,8 +499,11 @@ impl From<IdentityError> for Problem {
         problem.body.not_before = error.not_before().map(rfc3339);
         match error {
             IdentityError::Invalid(fields) => {
-                let field =
-                    |field: crate::identity::FieldError| FieldBody { field: field.field.to_owned(), message: typeset(&field.message), message_en: field.message_en };
+                let field = |field: crate::identity::FieldError| FieldBody {
+                    field: field.field.to_owned(),
+                    message: typeset(&field.message),
+                    message_en: field.message_en,
+                };
                 problem.body.fields = fields.into_iter().map(field).collect();
                 problem
             }
