@@ -416,7 +416,7 @@ impl<'a> Day<'a> {
         }
         let premium = self.family.cast.premium.filter(|_| self.number == 2);
         for fate in fates {
-            let amount = if premium.is_some() { 45_000 } else { self.random.fen(500, 1_200) };
+            let amount = if premium.is_some() { 45_000 } else { self.random.fen(200, 500) };
             self.transfer(amount, fate).await?;
             for _ in 0..2 {
                 self.payment().await?;
