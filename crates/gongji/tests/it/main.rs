@@ -7,4 +7,5 @@ mod cli_commands;
 mod cli_import;
 mod cli_sandbox;
 mod crash;
+mod links;
 mod program;
