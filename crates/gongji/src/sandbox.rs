@@ -92,6 +92,8 @@ pub async fn start(plan: &Plan, bar: &dyn Fn(&str) -> ProgressBar) -> Result<Run
     }
     let clock = Arc::new(MovableClock::running(plan.clock.max(installation.last_stamp()?)));
     let mut app = installation.start(clock.clone(), None, Adapters::sandbox(), None)?;
+    // To where somebody has moved it, though nothing may have happened since.
+    clock.set(app.vault.sandbox_clock().map_err(AppError::from)?);
     let institution_keys = institution_keys(&app.vault, &app.directory()).into_iter().map(|(one, key)| (one.id.to_string(), one.name.clone(), key)).collect();
     app.sandbox = Some(Sandbox { clock, institution_keys, logins: logins() });
     Ok(Running { app: Arc::new(app), installation })
@@ -207,12 +209,8 @@ pub async fn set_clock(app: &App, at: i64) -> Result<bool, AppError> {
     let Some(sandbox) = &app.sandbox else { return Ok(false) };
     let by = at - app.now();
     if by > 0 {
-        app.vault(move |vault| vault.carry_sessions(by)).await?;
-    }
-    let by = at - app.now();
-    if by > 0 {
         // A jump to next month would log everybody out, whoever tries things in several browsers at once.
-        app.vault(move |vault| vault.carry_sessions(by)).await?;
+        app.vault(move |vault| vault.move_sandbox_clock(by, at)).await?;
     }
     let moved = sandbox.clock.set(at);
     if moved {
