@@ -50,6 +50,15 @@ impl SqliteStore {
         Ok(connection.query_row("select parts from ledger_part where part = 0", [], |row| row.get(0)).optional()?)
     }
 
+    /// A partition in which nobody has ever worked though others have records: an engine begins with taking over all, so it was there and is
+    /// lost. An empty one in its place would look sound and owe nobody anything. Makes nothing.
+    pub fn lost_part(folder: &Path, parts: Part) -> Result<Option<Part>, Fault> {
+        let store = SqliteStore { folder: folder.to_owned(), parts };
+        let known = (0..=parts).map(|part| store.known_seq(part)).collect::<Result<Vec<_>, _>>()?;
+        let has_begun = known.iter().flatten().any(|seq| *seq > 0);
+        Ok((0..=parts).zip(known).find(|(_, seq)| has_begun && seq.is_none()).map(|(part, _)| part))
+    }
+
     /// Commit time of the last record of an installation (ms); 0 where there is none. Reads, and makes nothing.
     pub fn last_stamp(folder: &Path, parts: Part) -> Result<i64, Fault> {
         let store = SqliteStore { folder: folder.to_owned(), parts };
@@ -88,6 +97,14 @@ impl SqliteStore {
     /// Whether a partition has books; deleted ones are made anew at the next start.
     pub fn has_books(folder: &Path, part: Part) -> bool {
         folder.join(format!("p{part:02}")).join("books.sqlite").exists()
+    }
+
+    /// Last record of a partition; `None` if nobody has ever worked in it. Makes nothing.
+    fn known_seq(&self, part: Part) -> Result<Option<u64>, Fault> {
+        if !self.part_folder(part).join("journal.sqlite").exists() {
+            return Ok(None);
+        }
+        Ok(self.open_journal(part)?.query_row("select seq from ledger_part where part = ?1", [part], |row| row.get(0)).optional()?)
     }
 
     fn part_folder(&self, part: Part) -> PathBuf {

@@ -65,6 +65,10 @@ pub enum OpenError {
     Layout(PathBuf, u16),
     #[error("{path} 读不懂:{why}")]
     Unreadable { path: PathBuf, why: String },
+    #[error("{0} 不见了,账本里却有人和钱。里面是谁的钱只有它知道:请从备份恢复,再启动。")]
+    VaultLost(PathBuf),
+    #[error("分区 {part} 的账本不见了,别的分区却有记录。请从备份恢复 {}/p{part:02},再启动。", folder.display())]
+    PartitionLost { folder: PathBuf, part: Part },
     #[error("数据目录 {path} 用不了:{source}")]
     Folder { path: PathBuf, source: std::io::Error },
     #[error("账本打不开:{0}")]
@@ -155,10 +159,18 @@ impl Installation {
     /// Starts everything that works in this folder. `keys` is the folder of the keys, where it is not inside the data folder.
     pub fn start(&self, clock: Arc<dyn Clock>, sandbox: Option<Sandbox>, adapters: Adapters, keys: Option<&Path>) -> Result<App, OpenError> {
         let parts = self.described.partitions;
+        let vault_file = self.folder.join(gongji_store::vault::VAULT_FILE);
+        if !vault_file.exists() && self.last_stamp()? > 0 {
+            // A new one would give numbers out again that the books know as somebody else.
+            return Err(OpenError::VaultLost(vault_file));
+        }
+        if let Some(part) = SqliteStore::lost_part(&self.folder, parts)? {
+            return Err(OpenError::PartitionLost { folder: self.folder.clone(), part });
+        }
         let vault = match keys {
             None => Vault::open(&self.folder, parts)?,
             Some(folder) => {
-                let is_new = !self.folder.join(gongji_store::vault::VAULT_FILE).exists();
+                let is_new = !vault_file.exists();
                 Vault::open_with(&self.folder, Keys::open(folder, is_new).map_err(VaultError::from)?, parts)?
             }
         };
@@ -238,6 +250,32 @@ mod tests {
         assert!(matches!(Installation::open_or_create(folder.path(), Profile::Sandbox, Some(4)), Err(OpenError::PartitionCount { found: 3, asked: 4, .. })));
         assert!(matches!(Installation::open_or_create(folder.path(), Profile::Production, None), Err(OpenError::IsSandbox(_))));
         assert_eq!(describe(folder.path()).unwrap(), (Profile::Sandbox, 3));
+    }
+
+    #[test]
+    fn what_was_lost_is_missed_at_the_next_start() {
+        use gongji_store::clock::MovableClock;
+        let folder = tempfile::tempdir().unwrap();
+        let start = || {
+            let installation = Installation::open_or_create(folder.path(), Profile::Sandbox, Some(2)).unwrap();
+            let started = installation.start(Arc::new(MovableClock::standing(1_000)), None, Adapters::sandbox(), None);
+            started.map(|app| (app, installation))
+        };
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (app, installation) = start().unwrap();
+        let key = crate::service::key::IdempotencyKey::new("a", "b", "c", b"").unwrap();
+        let none = gongji_wallet::Command::ChangeDirectory(Vec::new());
+        runtime.block_on(crate::service::ask(&app, 0, key, none)).unwrap();
+        drop((app, installation));
+        drop(start().unwrap());
+
+        let [lost, kept] = ["p02", "kept"].map(|name| folder.path().join(name));
+        std::fs::rename(&lost, &kept).unwrap();
+        assert!(matches!(start(), Err(OpenError::PartitionLost { part: 2, .. })));
+        assert!(!lost.exists(), "nothing was made in its place");
+        std::fs::rename(&kept, &lost).unwrap();
+        std::fs::remove_file(folder.path().join(gongji_store::vault::VAULT_FILE)).unwrap();
+        assert!(matches!(start(), Err(OpenError::VaultLost(_))));
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub enum VerifyError {
     Differs(Box<Finding>),
     #[error("{0} 里没有 gongji 的账本。")]
     Missing(PathBuf),
+    #[error("分区 {part} 的账本不见了,别的分区却有记录。请从备份恢复 {}/p{part:02}。", folder.display())]
+    PartitionLost { folder: PathBuf, part: Part },
     #[error("账本读不出来:{0}")]
     Fault(#[from] Fault),
 }
@@ -113,6 +115,9 @@ struct Standing {
 /// [`VerifyError::Differs`] with the first difference.
 pub fn run(folder: &Path, quiet: bool) -> Result<Report, VerifyError> {
     let Some(parts) = SqliteStore::parts_of(folder)? else { return Err(VerifyError::Missing(folder.to_owned())) };
+    if let Some(part) = SqliteStore::lost_part(folder, parts)? {
+        return Err(VerifyError::PartitionLost { folder: folder.to_owned(), part });
+    }
     let store = SqliteStore::open(folder, parts)?;
     let mut readings = (0..=parts).map(|part| open(&store, folder, part)).collect::<Result<Vec<_>, _>>()?;
     // After the books: whatever they know is in the journals by now.
