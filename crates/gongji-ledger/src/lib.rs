@@ -18,4 +18,4 @@ mod lot;
 pub use account::{Account, AreaCode, HolderId, InstitutionId, Move, PART_MAX, Part};
 pub use chain::{Digest, GENESIS, RecordHead, link};
 pub use fen::Fen;
-pub use lot::{GrantKind, LOTS_MAX, Lot, Lots, Origin, split_newest, total};
+pub use lot::{GrantKind, LOTS_MAX, Lot, Lots, Origin, total};

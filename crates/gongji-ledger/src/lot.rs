@@ -120,21 +120,6 @@ impl Lots {
     }
 }
 
-/// Splits `amount` off the end of `lots` (newest first): the order in which refunds go back.
-pub fn split_newest(lots: &[Lot], amount: Fen) -> Option<Vec<Lot>> {
-    let mut left = amount;
-    let mut taken = Vec::new();
-    for lot in lots.iter().rev() {
-        if left.is_zero() {
-            break;
-        }
-        let part = lot.amount.min(left);
-        taken.push(Lot { amount: part, ..*lot });
-        left -= part;
-    }
-    left.is_zero().then_some(taken)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn oldest_first_and_refunds_newest_first() {
+    fn money_leaves_the_oldest_lots_first() {
         let mut lots = Lots::default();
         lots.put(&[lot(1, 1, 100), lot(2, 2, 50)]);
         let taken = lots.oldest(Fen(120), |_| true).expect("enough");
@@ -163,7 +148,5 @@ mod tests {
         assert_eq!(lots.oldest(Fen(151), |_| true), None);
         lots.take(&taken);
         assert_eq!(lots.as_slice(), &[lot(2, 2, 30)]);
-        assert_eq!(split_newest(&taken, Fen(30)), Some(vec![lot(2, 2, 20), lot(1, 1, 10)]));
-        assert_eq!(split_newest(&taken, Fen(121)), None);
     }
 }
