@@ -104,7 +104,16 @@ pub struct HoldRequest {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Payer {
     Code(Id),
-    Holder { holder: HolderId, by: HolderId, first: PayFirst, proof: u64, proof_expires: i64 },
+    Holder { holder: HolderId, by: HolderId, first: PayFirst, proof: Proof },
+}
+
+/// The identity check behind a payment without a phone: who was checked, and the digest of what was shown.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Proof {
+    pub id: u64,
+    pub holder: HolderId,
+    pub bound: [u8; 16],
+    pub expires: i64,
 }
 
 /// The recorded answer to a request.

@@ -5,6 +5,7 @@ use crate::event::{Message, Payer};
 use crate::ids::{CodeId, Key, OrderId, PaymentId, RequestKey, TransferId};
 use crate::object::{Bill, Enrolment, FreezeReason, PayFirst};
 use gongji_ledger::{AreaCode, Fen, HolderId, Part};
+use serde::{Deserialize, Serialize};
 use sm3::{Digest, Sm3};
 
 /// A command with the key that makes it harmless to repeat.
@@ -16,7 +17,7 @@ pub struct Request {
 }
 
 /// Proof of identity: made by the program after a password or face check, used once by the commit.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Proof {
     pub id: u64,
     /// Who was checked.

@@ -1,5 +1,6 @@
 //! What a commit records: facts with their postings, and the messages between partitions.
 
+use crate::command::Proof;
 use crate::directory::DirectoryChange;
 use crate::ids::{CodeId, Key, OrderId, PaymentId, RequestKey, TransferId};
 use crate::object::*;
@@ -208,8 +209,8 @@ pub enum Payer {
         holder: HolderId,
         by: HolderId,
         first: PayFirst,
-        proof: u64,
-        proof_expires: i64,
+        /// Of `by`, bound to this order and own share; see [`crate::command::keypad_binding`].
+        proof: Proof,
     },
 }
 

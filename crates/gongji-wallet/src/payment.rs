@@ -10,7 +10,7 @@
 //! An order is first recorded in the institution's partition; the payer's partition decides the hold and everything after it.
 
 use crate::apply::own_lot;
-use crate::command::{PlaceOrder, binding};
+use crate::command::{PlaceOrder, binding, keypad_binding};
 use crate::day::day_of;
 use crate::decide::{Reply, is_overdue};
 use crate::directory::{Directory, Readiness};
@@ -19,7 +19,7 @@ use crate::ids::{CodeId, Key, OrderId, PaymentId};
 use crate::object::*;
 use crate::person::sweep_refunded;
 use crate::reason::Reason;
-use crate::transfer::purse_account;
+use crate::transfer::{purse_account, use_proof};
 use crate::work::{Stop, Work};
 use gongji_ledger::{Account, AreaCode, Fen, GrantKind, HolderId, Lot, Move};
 
@@ -152,18 +152,16 @@ fn try_hold(work: &mut Work, request: &HoldRequest) -> Result<OrderState, Stop> 
             }
             (code.holder, code.by, code.first, Some(id), None)
         }
-        Payer::Holder { holder, by, first, proof, proof_expires } => {
-            let person = work.known_holder(holder)?;
-            if !person.may_act(by) {
+        Payer::Holder { holder, by, first, proof } => {
+            if !work.known_holder(holder)?.may_act(by) {
                 return Err(Reason::NotYours.into());
             }
-            if is_overdue(stamp, proof_expires) {
-                return Err(Reason::ProofExpired.into());
+            let mut reasons = Vec::new();
+            let used = use_proof(work, holder, by, Some(&proof), keypad_binding(request.order, request.bill.own), &mut reasons)?;
+            if !reasons.is_empty() {
+                return Err(Stop::Refused(reasons));
             }
-            if person.used_proofs.iter().any(|(used, _)| *used == proof) {
-                return Err(Reason::ProofUsed.into());
-            }
-            (holder, by, first, None, Some(Fact::ProofUsed { holder, proof, expires: proof_expires }))
+            (holder, by, first, None, used)
         }
     };
     let person = work.known_holder(holder)?;

@@ -132,7 +132,7 @@ fn order(town: &mut Town, institution: &str, payer: HolderId, own: i64, first: P
     let bill = Bill { total: Fen(own + 500), fund: Fen(400), own: Fen(own), institution: Fen(100) };
     let asked_of = if keypad {
         let proof = proof(town, payer, keypad_binding(order, Fen(own)));
-        Payer::Holder { holder: payer, by: payer, first, proof: proof.id, proof_expires: proof.expires }
+        Payer::Holder { holder: payer, by: payer, first, proof }
     } else {
         let code = CodeId(town.id());
         let outcome = town.ask(payer.part(), Command::IssueCode { holder: payer, by: payer, code, first });

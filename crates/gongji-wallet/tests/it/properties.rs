@@ -6,7 +6,7 @@
 use crate::books::{assert_at_rest, assert_books, assert_lines};
 use crate::world::World;
 use gongji_ledger::{AreaCode, Fen, GrantKind, HolderId, InstitutionId, Part};
-use gongji_wallet::command::{PlaceOrder, RequestTransfer, place_binding, premium_binding, transfer_binding};
+use gongji_wallet::command::{PlaceOrder, RequestTransfer, keypad_binding, place_binding, premium_binding, transfer_binding};
 use gongji_wallet::day::{DAY_MS, HOUR_MS, MINUTE_MS, day_from_date, day_of, instant};
 use gongji_wallet::directory::{Coverage, Directory, DirectoryChange, Institution, Premium, Readiness, Region, RegionLevel};
 use gongji_wallet::event::{Payer, institution_part};
@@ -283,7 +283,7 @@ impl Family {
         Some((order.id, order.payment))
     }
 
-    fn charge(&mut self, shop: usize, (payer, payer_part): (Payer, Part), own: i64, fund: i64, partial: bool, known: Option<usize>) {
+    fn charge(&mut self, shop: usize, (mut payer, payer_part): (Payer, Part), own: i64, fund: i64, partial: bool, known: Option<usize>) {
         let institution = SHOPS[shop];
         let fund = fund.clamp(-1, 1_000_000);
         let bill = Bill { total: Fen(own.saturating_add(fund)), fund: Fen(fund), own: Fen(own), institution: Fen::ZERO };
@@ -295,6 +295,9 @@ impl Family {
         };
         if known.is_none() {
             self.orders.push(Order { id: order, payment });
+        }
+        if let Payer::Holder { proof, .. } = &mut payer {
+            proof.bound = keypad_binding(order, bill.own);
         }
         let part = institution_part(order.institution, self.world.parts);
         self.ask(part, Command::PlaceOrder(PlaceOrder { order, number: self.serial.to_string(), payment, payer, bill, partial }));
@@ -396,7 +399,7 @@ impl Family {
                 let holder = person(who);
                 let by = if by == PEOPLE { holder } else { person(by) };
                 let proof = self.proof(by, [0; 16]);
-                let payer = Payer::Holder { holder, by, first: PayFirst::Wallet, proof: proof.id, proof_expires: proof.expires };
+                let payer = Payer::Holder { holder, by, first: PayFirst::Wallet, proof };
                 self.charge(shop, (payer, holder.part()), own, 0, false, order);
             }
             Step::Capture { order, amount, last } => {

@@ -4,7 +4,7 @@ use crate::books::{assert_at_rest, assert_books, assert_lines};
 use crate::transcript::{Names, fen, time};
 use crate::world::{Batch, World};
 use gongji_ledger::{Account, AreaCode, Fen, GrantKind, HolderId, InstitutionId, Lot, Origin, Part};
-use gongji_wallet::command::{PlaceOrder, RequestTransfer, binding, place_binding, premium_binding, transfer_binding};
+use gongji_wallet::command::{PlaceOrder, RequestTransfer, binding, keypad_binding, place_binding, premium_binding, transfer_binding};
 use gongji_wallet::day::{Day, HOUR_MS, MINUTE_MS, SECOND_MS, day_from_date, instant};
 use gongji_wallet::directory::{Coverage, Directory, DirectoryChange, Institution, Premium, Readiness, Region, RegionLevel};
 use gongji_wallet::event::{Payer, institution_part};
@@ -638,6 +638,7 @@ impl Script {
         let order = OrderId { institution, number: digest("order", number) };
         match line.word(1) {
             "charges" => {
+                let own = fen(line.after("own").unwrap());
                 let (payer, payer_part) = match line.word(3) {
                     "code" => {
                         let code = CodeId(digest("code", line.word(4)));
@@ -646,14 +647,13 @@ impl Script {
                     "person" => {
                         let holder = self.person(line.word(4));
                         let by = line.options.get("by").map_or(holder, |name| self.person(name));
-                        let proof = self.proof(line, by, [0; 16]).expect("a payment without a phone has a proof");
-                        (Payer::Holder { holder, by, first: pay_first(line), proof: proof.id, proof_expires: proof.expires }, holder.part())
+                        let proof = self.proof(line, by, keypad_binding(order, own)).expect("a payment without a phone has a proof");
+                        (Payer::Holder { holder, by, first: pay_first(line), proof }, holder.part())
                     }
                     other => panic!("not a payer: {other}"),
                 };
                 self.payments += 1;
                 let payment = self.payment_id(payer_part);
-                let own = fen(line.after("own").unwrap());
                 let part_of = |name: &str| line.after(name).map_or(Fen::ZERO, fen);
                 let (fund, borne) = (part_of("fund"), part_of("borne"));
                 let bill = Bill { total: line.after("total").map_or_else(|| fund + own + borne, fen), fund, own, institution: borne };

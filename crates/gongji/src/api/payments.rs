@@ -257,7 +257,7 @@ async fn payer(app: &App, institution: InstitutionCaller, request: &HoldRequest,
             })?;
             let holder = HolderId(holder);
             let proof = app.vault.verify_proof(&proof, now).map_err(|_| Reason::ProofExpired)?;
-            Ok((Payer::Holder { holder, by: holder, first: (*first).into(), proof: proof.id, proof_expires: proof.expires_ms }, holder.part()))
+            Ok((Payer::Holder { holder, by: holder, first: (*first).into(), proof: proof.into() }, holder.part()))
         }
     }
 }

@@ -345,7 +345,7 @@ async fn no_phone(till: Till, typed: Typed) -> Page {
     };
     let proof = app.vault.verify_proof(&proof, now).map_err(|_| Trouble::Malformed)?;
     let holder = HolderId(holder);
-    let payer = Payer::Holder { holder, by: holder, first: PayFirst::Personal, proof: proof.id, proof_expires: proof.expires_ms };
+    let payer = Payer::Holder { holder, by: holder, first: PayFirst::Personal, proof: proof.into() };
     let hold = Hold { institution: till.id, number: order_number, payer, part: holder.part(), bill, partial: typed.yes("rest_in_cash") };
     let key = typed.key_of(&till.caller(), "keypad-hold", &["id_number", "total", "fund", "own", "institution", "rest_in_cash", "order_no"])?;
     match payment::hold(app, &hold, key).await {

@@ -184,8 +184,8 @@ pub async fn asked_of(app: &App, agent: HolderId, id: &[u8; 16]) -> std::result:
 
 /// The relative says yes: the bill is held, on the payer's money, in the relative's name.
 pub async fn confirm(app: &App, ask: &Ask, payer: HolderId, by: HolderId, proof: Proof, key: IdempotencyKey) -> Result<(Order, bool)> {
-    let side = Payer::Holder { holder: payer, by, first: PayFirst::Personal, proof: proof.id, proof_expires: proof.expires };
-    // The hold itself does not know what the proof was for.
+    let side = Payer::Holder { holder: payer, by, first: PayFirst::Personal, proof };
+    // The hold would refuse it too; but a refused order is over, and this one may still be confirmed rightly.
     if proof.holder != by || proof.bound != ask.binding()? {
         return Err(Reason::ProofMismatch.into());
     }
