@@ -53,7 +53,7 @@ impl Courier {
         }
     }
 
-    fn add(&mut self, envelopes: Vec<Envelope>) {
+    pub fn add(&mut self, envelopes: Vec<Envelope>) {
         for envelope in envelopes {
             self.waiting.entry(envelope.to).or_default().push_back(envelope);
         }
@@ -62,17 +62,16 @@ impl Courier {
     /// Sends the first messages to every destination and waits for the replies. Returns whether anything was applied.
     fn round(&mut self) -> bool {
         let mut under_way = Vec::new();
-        for (to, waiting) in &self.waiting {
+        for to in self.waiting.keys() {
             if self.doors.is_shut(*to) {
                 continue;
             }
-            let mut envelopes: Vec<Envelope> = waiting.iter().take(WINDOW).cloned().collect();
+            let mut envelopes = self.to_send(*to);
             if let Some(disturb) = &self.disturb {
                 envelopes = disturb(self.part, envelopes);
             }
-            for Envelope { from, number, message, .. } in envelopes {
-                let request = Request { idempotency: None, command: Command::Deliver { from, number, message } };
-                if let Ok(reply) = self.doors.ask_waiting(*to, request) {
+            for envelope in envelopes {
+                if let Ok(reply) = self.doors.ask_waiting(*to, delivery(envelope)) {
                     under_way.push(reply);
                 }
             }
@@ -82,18 +81,35 @@ impl Courier {
             let _ = reply.blocking_recv();
         }
         let mut applied = false;
-        for (to, waiting) in &mut self.waiting {
-            let watermark = self.doors.received(*to, self.part);
-            let before = waiting.len();
-            while waiting.front().is_some_and(|envelope| envelope.number <= watermark) {
-                waiting.pop_front();
-            }
-            if waiting.len() < before {
-                applied = true;
-                // A full projector is behind anyway: the next round tells it again.
-                let _ = self.projector.try_send(projector::Item::Delivered(*to, watermark));
-            }
+        for to in self.waiting.keys().copied().collect::<Vec<_>>() {
+            applied |= self.applied(to, self.doors.received(to, self.part));
         }
         applied
     }
+
+    /// What to send to a destination now: its first messages, until they are known to be applied.
+    pub fn to_send(&self, to: Part) -> Vec<Envelope> {
+        self.waiting.get(&to).into_iter().flatten().take(WINDOW).cloned().collect()
+    }
+
+    /// Learns how far a destination has come. Returns whether anything was applied.
+    pub fn applied(&mut self, to: Part, watermark: u64) -> bool {
+        let Some(waiting) = self.waiting.get_mut(&to) else { return false };
+        let before = waiting.len();
+        while waiting.front().is_some_and(|envelope| envelope.number <= watermark) {
+            waiting.pop_front();
+        }
+        let applied = waiting.len() < before;
+        if applied {
+            // A full projector is behind anyway: the next round tells it again.
+            let _ = self.projector.try_send(projector::Item::Delivered(to, watermark));
+        }
+        applied
+    }
+}
+
+/// A message as a request to its destination.
+pub fn delivery(envelope: Envelope) -> Request {
+    let Envelope { from, number, message, .. } = envelope;
+    Request { idempotency: None, command: Command::Deliver { from, number, message } }
 }

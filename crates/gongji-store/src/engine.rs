@@ -5,7 +5,7 @@ use crate::courier::{Courier, DisturbMessages};
 use crate::fault::Fault;
 use crate::partition::{BATCH_MAX, Decided, Inbound, Writer};
 use crate::projector::{Item, Progress};
-use crate::replay::{check_watermarks, replay};
+use crate::replay::{Started, check_watermarks, replay};
 use crate::shared::{SETTLED_MAX, Shared};
 use crate::store::{Books, Store};
 use gongji_ledger::{HolderId, InstitutionId, Part};
@@ -35,6 +35,11 @@ pub struct Doors {
 }
 
 impl Doors {
+    /// For a partition that is driven alone: nobody else of the process is behind these.
+    pub(crate) fn of_one(parts: Part) -> Doors {
+        Doors { queues: RwLock::new(vec![None; usize::from(parts) + 1]), shared: Vec::new(), directory: RwLock::default(), stir: watch::channel(()).0 }
+    }
+
     fn queue(&self, part: Part) -> Result<mpsc::Sender<Inbound>, Fault> {
         let queues = self.queues.read().expect("no holder of the queues panics");
         queues.get(usize::from(part)).and_then(Option::clone).ok_or(Fault::Stopped(part))
@@ -142,20 +147,20 @@ impl Engine {
         for part in 0..=parts {
             started.push(replay(&*store, part, parts, settled_max, threads)?);
         }
-        let directory = match started[0].shared.get(&Key::Directory).as_deref() {
+        let directory = match started[0].opened.shared.get(&Key::Directory).as_deref() {
             Some(Object::Directory(directory)) => Arc::new(directory.as_ref().clone()),
             _ => Arc::new(Directory::default()),
         };
         let doors = Arc::new(Doors {
             queues: RwLock::new(vec![None; usize::from(parts) + 1]),
-            shared: started.iter().map(|started| started.shared.clone()).collect(),
+            shared: started.iter().map(|started| started.opened.shared.clone()).collect(),
             directory: RwLock::new(directory),
             stir: watch::channel(()).0,
         });
         check_watermarks(&started, &doors)?;
         let mut handles = Vec::new();
         let mut ready = Vec::new();
-        for started in started {
+        for Started { opened: started, projector, progress } in started {
             let (sender, queue) = mpsc::channel(QUEUE_MAX);
             doors.queues.write().expect("no holder of the queues panics")[usize::from(started.part)] = Some(sender);
             let (committed, seen) = watch::channel(started.head.seq);
@@ -167,15 +172,15 @@ impl Engine {
                     waiting.entry(envelope.to).or_default().push_back(envelope);
                 } else {
                     // The books have not heard yet that it was applied. A full projector hears of it with the next delivery.
-                    let _ = started.projector.try_send(Item::Delivered(envelope.to, watermark));
+                    let _ = projector.try_send(Item::Delivered(envelope.to, watermark));
                 }
             }
-            let carrying = Courier { part: started.part, doors: doors.clone(), waiting, projector: started.projector.clone(), disturb: disturb.clone() };
+            let carrying = Courier { part: started.part, doors: doors.clone(), waiting, projector: projector.clone(), disturb: disturb.clone() };
             handles.push(PartHandle {
                 shared: started.shared.clone(),
-                progress: started.progress,
+                progress,
                 committed: seen,
-                projector: Mutex::new(Some(started.projector.clone())),
+                projector: Mutex::new(Some(projector.clone())),
                 readers: Mutex::default(),
             });
             let writer = Writer {
@@ -189,7 +194,7 @@ impl Engine {
                 head: started.head,
                 loader: started.loader,
                 due: started.due,
-                projector: started.projector,
+                projector,
                 courier,
                 committed,
                 is_ended: false,

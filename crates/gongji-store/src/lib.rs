@@ -11,10 +11,15 @@ mod replay;
 pub mod seal;
 mod shared;
 pub mod sqlite;
+mod stepped;
 pub mod store;
 pub mod vault;
 
 pub use courier::DisturbMessages;
+pub use courier::delivery;
 pub use engine::{Disturb, Engine, Options, QUEUE_MAX, Reply};
 pub use fault::Fault;
 pub use partition::{BATCH_MAX, Decided};
+pub use projector::Progress;
+pub use shared::{SETTLED_MAX, Shared};
+pub use stepped::Stepped;

@@ -144,12 +144,7 @@ impl Writer {
                         Inbound::Nudge(done) => nudges.push(done),
                     }
                 }
-                // A bug ends this partition and no other; after it nothing here is used again but the way out.
-                let outcome = catch_unwind(AssertUnwindSafe(|| self.batch(requests))).unwrap_or_else(|_| {
-                    self.is_ended = true;
-                    Err(Fault::Unknown(format!("a bug stopped partition {}", self.part)))
-                });
-                self.is_ended |= matches!(&outcome, Err(Fault::Fenced(_) | Fault::Stopped(_) | Fault::Damaged(_)));
+                let outcome = self.turn(requests);
                 let looked = outcome.as_ref().map(drop).map_err(Clone::clone);
                 if self.is_ended {
                     tracing::error!(part = self.part, ?looked, "the partition stops writing");
@@ -170,6 +165,17 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// Takes one batch through, and notices whether the partition can go on after it.
+    pub fn turn(&mut self, requests: Vec<Request>) -> Result<Vec<Reply>, Fault> {
+        // A bug ends this partition and no other; after it nothing here is used again but the way out.
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.batch(requests))).unwrap_or_else(|_| {
+            self.is_ended = true;
+            Err(Fault::Unknown(format!("a bug stopped partition {}", self.part)))
+        });
+        self.is_ended |= matches!(&outcome, Err(Fault::Fenced(_) | Fault::Stopped(_) | Fault::Damaged(_)));
+        outcome
     }
 
     /// Decides and commits one batch. The replies are in the order of the requests.

@@ -63,42 +63,48 @@ pub struct Projector {
     pub late: Option<Projection>,
     /// Last record whose objects are in `dirty` or written.
     pub seq: u64,
+    /// Writes no more: fenced off, or too far behind.
+    pub given_up: bool,
 }
 
 impl Projector {
     /// Runs until the partition closes its end. What is left is written then.
     pub fn run(mut self, items: Receiver<Item>) {
-        let mut given_up = false;
         loop {
-            let waiting = !given_up && (!self.dirty.is_empty() || self.late.is_some() || self.has_lines());
+            let waiting = !self.given_up && (!self.dirty.is_empty() || self.late.is_some() || self.has_lines());
             let first = if waiting { items.recv_timeout(QUIET) } else { items.recv().map_err(|_| RecvTimeoutError::Disconnected) };
-            let quiet = matches!(first, Err(RecvTimeoutError::Timeout));
             let closed = matches!(first, Err(RecvTimeoutError::Disconnected));
-            let mut told = Vec::new();
-            if let Ok(item) = first {
-                self.take(item, &mut told);
-                while self.pending.lines.len() < LINES_MAX {
-                    let Ok(item) = items.try_recv() else { break };
-                    self.take(item, &mut told);
-                }
-            }
-            let at_once = quiet || closed || !told.is_empty();
-            if given_up {
-                self.forget();
-            } else if (self.late.is_none() || at_once || self.pending.lines.len() >= LINES_MAX)
-                && let Err(fault) = self.write(at_once || self.dirty.len() >= DIRTY_MAX)
-            {
-                // The journal has everything. What memory keeps for the books has an end, though: beyond it they wait for the next start.
-                given_up = matches!(fault, Fault::Fenced(_)) || self.pending.lines.len() >= LATE_LINES_MAX;
-                tracing::error!(part = self.part, %fault, given_up, "the books fall behind");
-                self.progress.send_modify(|progress| progress.is_stuck = true);
-            }
-            for told in told {
-                let _ = told.send(());
-            }
+            self.turn(first, &items);
             if closed {
                 return;
             }
+        }
+    }
+
+    /// Takes what has come, and writes what is to be written: everything when nothing came for a while (`Timeout`) or will come any more.
+    pub fn turn(&mut self, first: Result<Item, RecvTimeoutError>, items: &Receiver<Item>) {
+        let nothing_came = first.is_err();
+        let mut told = Vec::new();
+        if let Ok(item) = first {
+            self.take(item, &mut told);
+            while self.pending.lines.len() < LINES_MAX {
+                let Ok(item) = items.try_recv() else { break };
+                self.take(item, &mut told);
+            }
+        }
+        let at_once = nothing_came || !told.is_empty();
+        if self.given_up {
+            self.forget();
+        } else if (self.late.is_none() || at_once || self.pending.lines.len() >= LINES_MAX)
+            && let Err(fault) = self.write(at_once || self.dirty.len() >= DIRTY_MAX)
+        {
+            // The journal has everything. What memory keeps for the books has an end, though: beyond it they wait for the next start.
+            self.given_up = matches!(fault, Fault::Fenced(_)) || self.pending.lines.len() >= LATE_LINES_MAX;
+            tracing::error!(part = self.part, %fault, given_up = self.given_up, "the books fall behind");
+            self.progress.send_modify(|progress| progress.is_stuck = true);
+        }
+        for told in told {
+            let _ = told.send(());
         }
     }
 
@@ -106,7 +112,7 @@ impl Projector {
         self.pending.lines_seq > self.progress.borrow().lines_seq || !self.delivered.is_empty()
     }
 
-    fn take(&mut self, item: Item, told: &mut Vec<tokio::sync::oneshot::Sender<()>>) {
+    pub fn take(&mut self, item: Item, told: &mut Vec<tokio::sync::oneshot::Sender<()>>) {
         match item {
             Item::Committed(committed) => {
                 self.seq = committed.seq;

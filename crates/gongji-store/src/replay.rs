@@ -18,27 +18,43 @@ use std::thread::JoinHandle;
 use tokio::sync::watch;
 
 /// Committed batches that wait for the projector; beyond that the writer waits for it.
-const PROJECTION_QUEUE_MAX: usize = 1_024;
+pub const PROJECTION_QUEUE_MAX: usize = 1_024;
 
 /// Records replayed at once when a partition starts.
 const REPLAY_MAX: usize = 64;
 
-/// What a partition needs to start, after its journal has been replayed.
-pub struct Started {
+/// A partition that has been taken over; memory and books stand where the books stood.
+pub struct Opened {
     pub part: Part,
+    parts: Part,
     pub journal: Box<dyn Journal>,
     pub head: Head,
     pub loader: RefCell<Box<dyn Books>>,
     pub shared: Arc<Shared>,
     pub due: BTreeSet<(i64, Key)>,
     pub outbox: Vec<Envelope>,
+    projected: Projected,
+}
+
+/// What a partition needs to start, after its journal has been replayed.
+pub struct Started {
+    pub opened: Opened,
     pub projector: SyncSender<Item>,
     pub progress: watch::Receiver<Progress>,
 }
 
 /// Takes a partition over and brings memory and books up to its journal's end.
 pub fn replay(store: &dyn Store, part: Part, parts: Part, settled_max: usize, threads: &mut Vec<JoinHandle<()>>) -> Result<Started, Fault> {
-    let (mut journal, head) = store.take_over(part)?;
+    let (mut opened, projector, progress) = open(store, part, parts, settled_max)?;
+    let (sender, items) = sync_channel(PROJECTION_QUEUE_MAX);
+    threads.push(spawn(format!("books-{part}"), move || projector.run(items))?);
+    opened.redo(&mut |committed| sender.send(Item::Committed(committed)).map_err(|_| Fault::Stopped(part)))?;
+    Ok(Started { opened, projector: sender, progress })
+}
+
+/// Takes a partition over, and its books with it.
+pub fn open(store: &dyn Store, part: Part, parts: Part, settled_max: usize) -> Result<(Opened, Projector, watch::Receiver<Progress>), Fault> {
+    let (journal, head) = store.take_over(part)?;
     let mut books = store.books(part)?;
     check_not_ahead(part, books.projected()?, &head)?;
     // From here on a writer that was fenced off leaves them alone, and what they say now holds.
@@ -49,10 +65,9 @@ pub fn replay(store: &dyn Store, part: Part, parts: Part, settled_max: usize, th
     // What the tail adds is found in memory before this is asked.
     let horizon = loader.borrow_mut().last_timed_key()?.unwrap_or(RequestKey([0; 16]));
     let shared = Arc::new(Shared::new(horizon, head.seq, settled_max));
-    let mut due: BTreeSet<(i64, Key)> = books.due()?.into_iter().collect();
-    let mut outbox = books.outbox()?;
+    let due: BTreeSet<(i64, Key)> = books.due()?.into_iter().collect();
+    let outbox = books.outbox()?;
     let (progress, seen) = watch::channel(Progress { lines_seq: projected.lines_seq, is_stuck: false });
-    let (sender, items) = sync_channel(PROJECTION_QUEUE_MAX);
     let projector = Projector {
         part,
         books,
@@ -63,62 +78,69 @@ pub fn replay(store: &dyn Store, part: Part, parts: Part, settled_max: usize, th
         pending: Projection { lines_seq: projected.lines_seq, ..Projection::default() },
         late: None,
         seq: projected.objects_seq,
+        given_up: false,
     };
-    threads.push(spawn(format!("books-{part}"), move || projector.run(items))?);
+    Ok((Opened { part, parts, journal, head, loader, shared, due, outbox, projected }, projector, seen))
+}
 
-    let memory = WriterMemory::new(&shared);
-    for key in [Key::Partition, Key::Directory] {
-        memory.load(key, &loader)?;
-    }
-    let mut seq = projected.objects_seq;
-    let mut hash = match seq.checked_sub(1) {
-        None => GENESIS,
-        Some(before) => journal.records(before, 1)?.first().ok_or_else(|| Fault::Damaged(format!("partition {part}: record {seq} is missing")))?.hash,
-    };
-    while seq < head.seq {
-        let records = journal.records(seq, REPLAY_MAX)?;
-        if records.is_empty() {
-            return Err(Fault::Damaged(format!("partition {part}: the journal ends at {seq}, not at {}", head.seq)));
+impl Opened {
+    /// Does again what the journal has beyond the books, and hands it to whoever writes them.
+    pub fn redo(&mut self, behind: &mut dyn FnMut(Committed) -> Result<(), Fault>) -> Result<(), Fault> {
+        let Opened { part, parts, journal, head, loader, shared, due, outbox, projected } = self;
+        let (part, parts) = (*part, *parts);
+        let memory = WriterMemory::new(shared);
+        for key in [Key::Partition, Key::Directory] {
+            memory.load(key, loader)?;
         }
-        for record in records {
-            if record.head.seq != seq + 1 {
-                return Err(Fault::Damaged(format!("partition {part}: record {} follows {seq}", record.head.seq)));
+        let mut seq = projected.objects_seq;
+        let mut hash = match seq.checked_sub(1) {
+            None => GENESIS,
+            Some(before) => journal.records(before, 1)?.first().ok_or_else(|| Fault::Damaged(format!("partition {part}: record {seq} is missing")))?.hash,
+        };
+        while seq < head.seq {
+            let records = journal.records(seq, REPLAY_MAX)?;
+            if records.is_empty() {
+                return Err(Fault::Damaged(format!("partition {part}: the journal ends at {seq}, not at {}", head.seq)));
             }
-            seq = record.head.seq;
-            if link(&hash, &record.head, &record.payload) != record.hash {
-                return Err(Fault::Damaged(format!("partition {part}: record {seq} is not what was written, or does not follow its predecessor")));
-            }
-            hash = record.hash;
-            let memory = WriterMemory::new(&shared);
-            // Redo never looks at the directory: what was decided under it is in the events.
-            let mut work = Work::new(&memory, part, parts, seq, record.head.stamp, Arc::default());
-            for event in record.events()? {
-                while let Err(key) = work.redo(event.clone()) {
-                    memory.load(key, &loader)?;
+            for record in records {
+                if record.head.seq != seq + 1 {
+                    return Err(Fault::Damaged(format!("partition {part}: record {} follows {seq}", record.head.seq)));
                 }
-            }
-            let changes = work.into_changes();
-            for (key, object) in &changes.objects {
-                if let Some(at) = object.due() {
-                    due.insert((at, *key));
+                seq = record.head.seq;
+                if link(&hash, &record.head, &record.payload) != record.hash {
+                    return Err(Fault::Damaged(format!("partition {part}: record {seq} is not what was written, or does not follow its predecessor")));
                 }
-                shared.put(*key, object.clone());
+                hash = record.hash;
+                let memory = WriterMemory::new(shared);
+                // Redo never looks at the directory: what was decided under it is in the events.
+                let mut work = Work::new(&memory, part, parts, seq, record.head.stamp, Arc::default());
+                for event in record.events()? {
+                    while let Err(key) = work.redo(event.clone()) {
+                        memory.load(key, loader)?;
+                    }
+                }
+                let changes = work.into_changes();
+                for (key, object) in &changes.objects {
+                    if let Some(at) = object.due() {
+                        due.insert((at, *key));
+                    }
+                    shared.put(*key, object.clone());
+                }
+                // Lines that the books have already are not written twice.
+                let is_new = seq > projected.lines_seq;
+                let sent = if is_new { envelopes(part, changes.events) } else { Vec::new() };
+                outbox.extend(sent.iter().cloned());
+                behind(Committed {
+                    seq,
+                    lines: if is_new { changes.lines } else { Vec::new() },
+                    orders: if is_new { changes.orders } else { Vec::new() },
+                    outbox: sent,
+                    objects: changes.objects,
+                })?;
             }
-            // Lines that the books have already are not written twice.
-            let is_new = seq > projected.lines_seq;
-            let sent = if is_new { envelopes(part, changes.events) } else { Vec::new() };
-            outbox.extend(sent.iter().cloned());
-            let committed = Committed {
-                seq,
-                lines: if is_new { changes.lines } else { Vec::new() },
-                orders: if is_new { changes.orders } else { Vec::new() },
-                outbox: sent,
-                objects: changes.objects,
-            };
-            sender.send(Item::Committed(committed)).map_err(|_| Fault::Stopped(part))?;
         }
+        Ok(())
     }
-    Ok(Started { part, journal, head, loader, shared, due, outbox, projector: sender, progress: seen })
 }
 
 fn check_not_ahead(part: Part, projected: Projected, head: &Head) -> Result<(), Fault> {
@@ -130,12 +152,12 @@ fn check_not_ahead(part: Part, projected: Projected, head: &Head) -> Result<(), 
 
 /// A receiver that has seen more than its source has sent means that the source lost history.
 pub fn check_watermarks(started: &[Started], doors: &Doors) -> Result<(), Fault> {
-    for from in started {
+    for from in started.iter().map(|started| &started.opened) {
         let sent = match from.shared.get(&Key::Partition).as_deref() {
             Some(Object::Partition(partition)) => partition.clone(),
             _ => Default::default(),
         };
-        for to in started {
+        for to in started.iter().map(|started| &started.opened) {
             let (received, sent) = (doors.received(to.part, from.part), sent.sent_to(to.part));
             if received > sent {
                 return Err(Fault::Damaged(format!("partition {} has lost history: partition {} saw message {received}, it knows {sent}", from.part, to.part)));
