@@ -7,6 +7,7 @@
 mod account;
 mod acting;
 mod cashier;
+mod check;
 mod family;
 mod frame;
 mod lookup;
@@ -48,6 +49,7 @@ pub fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .merge(pay::routes())
         .merge(premium::routes())
         .merge(statement::routes())
+        .merge(check::routes())
         .merge(cashier::routes())
         .merge(sandbox::routes())
         .merge(reference::routes())

@@ -12,7 +12,7 @@ use crate::problem::Problem;
 use crate::web;
 use askama::Template;
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST, LOCATION, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -39,6 +39,8 @@ pub struct Visit {
     pub elder: bool,
     /// Path and query of the page, where the elder switch comes back to.
     pub path: String,
+    /// Where this installation is reached, as `https://wallet.example.cn`: for addresses on paper.
+    pub origin: String,
     /// Time of this installation (ms, UTC).
     pub now: i64,
     /// What the pages remember between two requests.
@@ -313,10 +315,19 @@ fn bare_visit(app: &Arc<App>, recall: &Recall, parts: &Parts, signed: Option<Sig
         } else {
             page_of(parts.uri.path()).to_owned()
         },
+        origin: origin(app, parts),
         now: app.now(),
         recall: recall.clone(),
         flash: said.and_then(|word| Said::ALL.into_iter().find(|said| said.word() == word)),
     }
+}
+
+/// The server has let this host name in; in production TLS stands in front.
+fn origin(app: &App, parts: &Parts) -> String {
+    let named = parts.uri.authority().map(|authority| authority.as_str());
+    let host = named.or_else(|| parts.headers.get(HOST)?.to_str().ok()).unwrap_or("localhost");
+    let scheme = if app.sandbox.is_some() { "http" } else { "https" };
+    format!("{scheme}://{host}")
 }
 
 impl Visit {
@@ -365,7 +376,7 @@ impl Visit {
         self.page_with(StatusCode::UNPROCESSABLE_ENTITY, view)
     }
 
-    fn page_with(&self, status: StatusCode, view: &impl Template) -> Page {
+    pub fn page_with(&self, status: StatusCode, view: &impl Template) -> Page {
         let html = views::page(view).map_err(|error| {
             tracing::error!(page.path = self.route(), %error, "a page did not render");
             Trouble::from(crate::problem::Edge::Internal)

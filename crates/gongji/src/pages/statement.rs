@@ -1,10 +1,11 @@
 //! Where every fen went: the statement, its picture, the printable sheets, the receipt of one movement.
 
+use super::check::Sheet;
 use super::family::{self, Family};
 use super::frame::{Member, Page, Trouble};
 use super::movements::Teller;
 use super::views::statement::{Chip, List, Month, MonthBar, OriginRow, Picture, Print, PrintRow, Receipt, Slice};
-use super::views::{Fact, Link, Party, Section, Tone, format};
+use super::views::{Choice, Fact, Link, Party, Section, Tone, format};
 use super::words;
 use crate::app::App;
 use crate::service::ServiceError;
@@ -30,6 +31,9 @@ const READ_MAX: usize = 400;
 
 /// Lines in a printed month, and in the picture, at most.
 const SHEET_MAX: usize = 5_000;
+
+/// Months offered for printing: this one and two years back.
+const MONTHS_OFFERED: usize = 25;
 
 pub fn routes() -> Router<Arc<App>> {
     Router::new()
@@ -245,23 +249,55 @@ fn wanted_month(filter: &Filter, now: i64) -> (i16, i8) {
     typed.unwrap_or_else(|| month_of(now))
 }
 
+/// The newest months first, the wanted one chosen; an older one stands at the end.
+fn months_offered(wanted: (i16, i8), now: i64) -> Vec<Choice> {
+    let before = |(year, month): (i16, i8)| if month == 1 { (year - 1, 12) } else { (year, month - 1) };
+    let mut months: Vec<(i16, i8)> = std::iter::successors(Some(month_of(now)), |month| Some(before(*month))).take(MONTHS_OFFERED).collect();
+    if !months.contains(&wanted) {
+        months.push(wanted);
+    }
+    let choice = |(year, month): (i16, i8)| Choice::new(format!("{year:04}-{month:02}"), format!("{year}年{month}月"), (year, month) == wanted);
+    months.into_iter().map(choice).collect()
+}
+
+/// What a wallet's sheet of a month says.
+pub struct MonthSheet {
+    /// Oldest first.
+    pub lines: Vec<Line>,
+    pub incoming: Fen,
+    pub outgoing: Fen,
+    pub opening: Fen,
+    pub closing: Fen,
+}
+
+/// The sheet of a month, up to the line `last` where it was printed before the month was over.
+///
+/// # Errors
+/// A fault of the books.
+pub async fn month_sheet(app: &App, holder: HolderId, wanted: (i16, i8), last: Option<u64>) -> Result<MonthSheet, gongji_store::Fault> {
+    let before = last.map(|last| last + 1);
+    // From the line before the month on, whose balance the month opens with.
+    let mut lines = app.engine.lines(holder, before, SHEET_MAX, |line| month_of(line.at) <= wanted && line.purse == Purse::Wallet).await?;
+    let earlier = lines.iter().position(|line| month_of(line.at) < wanted);
+    let opening = earlier.map_or(Fen::ZERO, |at| lines[at].wallet_after);
+    lines.truncate(earlier.unwrap_or(lines.len()));
+    lines.reverse();
+    let opening = lines.first().map_or(opening, |first| first.wallet_after - first.amount);
+    let closing = lines.last().map_or(opening, |line| line.wallet_after);
+    let mut sum = (Fen::ZERO, Fen::ZERO);
+    lines.iter().for_each(|line| count(line, &mut sum));
+    Ok(MonthSheet { lines, incoming: sum.0, outgoing: sum.1, opening, closing })
+}
+
 async fn print(member: Member, Query(filter): Query<Filter>) -> Page {
     let app = member.app();
     let holder = member.subject()?;
     let wanted = wanted_month(&filter, member.visit.now);
-    let mut lines =
-        app.engine.lines(holder.id, None, SHEET_MAX, |line| month_of(line.at) == wanted && line.purse == Purse::Wallet).await.map_err(ServiceError::from)?;
-    lines.reverse();
+    let MonthSheet { lines, incoming, outgoing, opening, closing } = month_sheet(app, holder.id, wanted, None).await.map_err(ServiceError::from)?;
     let teller = Teller::new(app, &holder, &lines).await?;
-    let opening = match lines.first() {
-        Some(first) => first.wallet_after - first.amount,
-        None => holder.wallet_total(),
-    };
-    let closing = lines.last().map_or(opening, |line| line.wallet_after);
-    let mut sum = (Fen::ZERO, Fen::ZERO);
+    let sheet = lines.last().map(|last| Sheet::month(holder.id, last.number, wanted));
     let mut rows = Vec::new();
     for line in &lines {
-        count(line, &mut sum);
         let shown = teller.line(line)?;
         let place = match line.other {
             Counterparty::Institution(id) => app.directory().institutions.get(&id).map(|institution| words::place(&app.directory(), institution.area)),
@@ -275,7 +311,7 @@ async fn print(member: Member, Query(filter): Query<Filter>) -> Page {
             place: place.unwrap_or_default(),
             amount: shown.amount,
             left: format::yuan(line.wallet_after.0),
-            number: line_number(line),
+            number: Sheet::receipt(line).number(),
         });
     }
     let layout = member.layout("明细单", Section::Statement).await?;
@@ -284,26 +320,21 @@ async fn print(member: Member, Query(filter): Query<Filter>) -> Page {
     let facts = vec![
         Fact::new("身份证号", id_number),
         Fact::new("期间", format!("{}年{}月", wanted.0, wanted.1)),
-        Fact::new("打印时间", format::when(member.visit.now)),
+        Fact::new("打印时间", format::date_and_clock(member.visit.now)),
     ];
-    let number = format!("{}-{:04}{:02}", &person_id(holder.id)[..4], wanted.0, wanted.1);
     member.visit.page(&Print {
         layout,
         owner,
         facts,
+        months: months_offered(wanted, member.visit.now),
         rows,
-        incoming: format::yuan(sum.0.0),
-        outgoing: format::yuan(sum.1.0),
+        incoming: format::yuan(incoming.0),
+        outgoing: format::yuan(outgoing.0),
         opening: format::yuan(opening.0),
         closing: format::yuan(closing.0),
-        qr_svg: None,
-        number,
+        qr_svg: sheet.and_then(|sheet| sheet.qr_svg(app.vault.keys(), &member.visit.origin)),
+        number: sheet.map(Sheet::number).unwrap_or_default(),
     })
-}
-
-/// Partition and number of a line: unique in the installation.
-fn line_number(line: &Line) -> String {
-    format!("{}-{}", line.holder.part(), line.number)
 }
 
 async fn table(member: Member) -> Page {
@@ -317,7 +348,7 @@ async fn table(member: Member) -> Page {
             Purse::Wallet => ("钱包", line.wallet_after),
             Purse::Personal { .. } => ("个人账户", line.personal_after),
         };
-        table.row(&[crate::time::rfc3339(line.at), teller.what(line)?, purse.to_owned(), line.amount.to_string(), left.to_string(), line_number(line)]);
+        table.row(&[crate::time::rfc3339(line.at), teller.what(line)?, purse.to_owned(), line.amount.to_string(), left.to_string(), Sheet::receipt(line).number()]);
     }
     let headers = [(CONTENT_TYPE, "text/csv; charset=utf-8"), (CONTENT_DISPOSITION, "attachment; filename=\"gongji-statement.csv\"")];
     Ok((headers, table.finish()).into_response())
@@ -335,7 +366,7 @@ async fn receipt(member: Member, Path(number): Path<String>) -> Page {
     let shown = teller.line(&line)?;
     let mut facts = vec![
         Fact::new("事项", shown.what.clone()),
-        Fact::new("时间", format::when(line.at)),
+        Fact::new("时间", format::date_and_clock(line.at)),
         Fact::new("大写", gongji_files::capital_amount(Fen(line.amount.0.abs()))),
         Fact::new("哪里的钱", if line.purse == Purse::Wallet { "医保钱包" } else { "个人账户" }),
         Fact::new("之后的余额", shown.left.clone()),
@@ -348,6 +379,9 @@ async fn receipt(member: Member, Path(number): Path<String>) -> Page {
             if let Some(outgoing) = outgoing {
                 rule = words::rule_words(outgoing.transfer.rule);
                 (from, to) = (Some(owner(&member, &teller.family, &holder)), Some(shown.party.clone()));
+                if line.code == LineCode::TransferBack {
+                    (from, to) = (to, from);
+                }
             }
         }
         LineCode::TransferIn => {
@@ -383,6 +417,7 @@ async fn receipt(member: Member, Path(number): Path<String>) -> Page {
         _ => {}
     }
     let layout = member.layout("凭证", Section::Statement).await?;
+    let sheet = Sheet::receipt(&line);
     member.visit.page(&Receipt {
         layout,
         heading: heading(line.code).to_owned(),
@@ -393,13 +428,14 @@ async fn receipt(member: Member, Path(number): Path<String>) -> Page {
         facts,
         origins: line.lots.iter().map(|lot| origin(&teller, &directory, &holder, lot)).collect(),
         related: links,
-        number: line_number(&line),
-        qr_svg: None,
+        number: sheet.number(),
+        qr_svg: sheet.qr_svg(app.vault.keys(), &member.visit.origin),
         rule,
     })
 }
 
-fn heading(code: LineCode) -> &'static str {
+/// What a receipt of such a line is called.
+pub fn heading(code: LineCode) -> &'static str {
     match code {
         LineCode::Contribution => "个人账户划入凭证",
         LineCode::TransferOut | LineCode::TransferIn => "医保钱包转账凭证",

@@ -5,7 +5,7 @@ use super::{Shelf, choices, daughter, key, mother, mother_me, qr, son, son_me, u
 use crate::pages::views::format::yuan;
 use crate::pages::views::pay::{Code, Request};
 use crate::pages::views::premium::{self, InsuredChoice};
-use crate::pages::views::statement::{Chip, List, Month, MonthBar, OriginRow, Picture, Print, PrintRow, Receipt, Slice};
+use crate::pages::views::statement::{Check, Chip, List, Month, MonthBar, OriginRow, Picture, Print, PrintRow, Receipt, Slice};
 use crate::pages::views::transfer::{Confirm, Form, KnownReceiver, Nearby, Show};
 use crate::pages::views::wallet::{
     EndingRelation, FamilyShare, Home, LotRow, Open, OpenFor, Origins, OwnAccount, Place, RelationRow, Relations, Trouble, Waiting,
@@ -493,6 +493,7 @@ fn sheets(shelf: &mut Shelf) {
                 Fact::new("期间", "2026年10月1日 到 11月22日"),
                 Fact::new("打印时间", "2026年11月22日 10:05"),
             ],
+            months: choices(&[("2026-11", "2026年11月", ""), ("2026-10", "2026年10月", "")]),
             rows,
             incoming: "¥4,000.00".into(),
             outgoing: "¥584.00".into(),
@@ -502,6 +503,14 @@ fn sheets(shelf: &mut Shelf) {
             number: "S-7F3K-2M9Q".into(),
         },
     );
+    let check = Check {
+        layout: shelf.public("核对凭证", "/check/1-42.AAAA"),
+        heading: "这张单子是真的".into(),
+        tone: Tone::Good,
+        facts: vec![Fact::new("凭证号", "1-42"), Fact::new("是什么", "医保钱包付款凭证"), Fact::new("时间", "2026年11月20日 16:20"), Fact::new("金额", "−¥36.50")],
+    };
+    shelf.add("check", &check);
+    shelf.add("check-none", &Check { heading: "没有这样的单子".into(), tone: Tone::Alarm, facts: Vec::new(), ..check });
     let origin = |party, amount: &str| OriginRow {
         party,
         origin: "山东济南 个人账户".into(),

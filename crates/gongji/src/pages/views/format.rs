@@ -55,6 +55,12 @@ pub fn date(ms: i64) -> String {
     format!("{year}年{month}月{day}日")
 }
 
+/// "2026年11月22日 10:05", for paper that is kept.
+#[must_use]
+pub fn date_and_clock(ms: i64) -> String {
+    format!("{} {}", date(ms), clock(ms))
+}
+
 /// "2026年11月".
 #[must_use]
 pub fn month(ms: i64) -> String {

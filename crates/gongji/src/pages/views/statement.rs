@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Fact, Layout, Link, MovementLine, Party, Tone};
+use super::{Choice, Fact, Layout, Link, MovementLine, Party, Tone};
 
 /// `/statement` — months as headings; filters are links.
 #[derive(Template, Clone, Debug, Default)]
@@ -133,14 +133,27 @@ pub struct Print {
     pub layout: Layout,
     pub owner: Party,
     pub facts: Vec<Fact>,
+    /// `month`: which month is shown.
+    pub months: Vec<Choice>,
     pub rows: Vec<PrintRow>,
     pub incoming: String,
     pub outgoing: String,
     pub opening: String,
     pub closing: String,
-    /// Trusted SVG with which the sheet can be checked.
+    /// Trusted SVG with which the sheet can be checked; none where there is no line.
     pub qr_svg: Option<String>,
+    /// Empty where there is no line.
     pub number: String,
+}
+
+/// `/check/{code}` — where the QR code of a sheet leads; `facts` is empty where there is no such sheet.
+#[derive(Template, Clone, Debug, Default)]
+#[template(path = "statement/check.html")]
+pub struct Check {
+    pub layout: Layout,
+    pub heading: String,
+    pub tone: Tone,
+    pub facts: Vec<Fact>,
 }
 
 #[derive(Clone, Debug, Default)]
