@@ -18,6 +18,7 @@ mod memory;
 mod message;
 mod password;
 mod person;
+mod place_report;
 mod proof;
 mod recovery;
 mod sandbox_clock;
@@ -40,6 +41,7 @@ pub use mask::{KeepLast, mask_id_number, mask_name, mask_phone};
 pub use message::{Channel, MESSAGES_PAGE_MAX, Message, Notice};
 pub use password::{ATTEMPTS_MAX, PasswordAnswer, WeakPassword, check_password_rules};
 pub use person::{NewPerson, Person, PutPerson};
+pub use place_report::{PLACE_REPORT_MS, PLACE_REPORTS_PER_DAY_MAX, PlaceReport};
 pub use proof::{Proof, ProofError, STEP_UP_MS};
 pub use recovery::{RECOVERY_MS, Recovery, RecoveryError};
 pub use sandbox_face::SandboxFace;
@@ -162,7 +164,7 @@ impl Vault {
         self.0.keys.partition_of(id_number, self.0.partition_count)
     }
 
-    /// Drops what has run out by `now_ms`: sessions, codes, counters of wrong passwords. Returns how many rows
+    /// Drops what has run out by `now_ms`: sessions, codes, counters of wrong passwords, old reports of places. Returns how many rows
     /// went. A job calls it about once an hour; nothing depends on it but the size of the file.
     pub fn sweep(&self, now_ms: i64) -> Result<usize> {
         self.flush_last_seen()?;
@@ -170,6 +172,7 @@ impl Vault {
             let mut gone = session::sweep(tx, now_ms)?;
             gone += code::sweep(tx, now_ms)?;
             gone += password::sweep(tx, now_ms)?;
+            gone += place_report::sweep(tx, now_ms)?;
             Ok(gone)
         })?;
         self.0.sessions.forget_ended(now_ms);

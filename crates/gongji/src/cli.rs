@@ -72,8 +72,8 @@ enum Command {
     /// 压力测试:合规的转账,量出每秒笔数,最后核对账本
     #[command(help_template = HELP, override_usage = "gongji bench [选项]")]
     Bench(BenchArgs),
-    /// 窗口业务:为丢了密码、换了手机的人恢复登录,要两个人办
-    #[command(help_template = HELP, override_usage = "gongji office recover request|confirm [选项]", subcommand_help_heading = "命令", subcommand_value_name = "命令", disable_help_subcommand = true)]
+    /// 窗口业务:为丢了密码、换了手机的人恢复登录,要两个人办;看“这里付不了”的反馈
+    #[command(help_template = HELP, override_usage = "gongji office recover request|confirm [选项]\n      gongji office reports [选项]", subcommand_help_heading = "命令", subcommand_value_name = "命令", disable_help_subcommand = true)]
     Office(office::OfficeArgs),
     /// 打印带说明的默认配置
     #[command(help_template = HELP)]

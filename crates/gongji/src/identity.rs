@@ -161,7 +161,7 @@ impl Identity {
         match self.check_password(&number, password, now_ms).await? {
             PasswordAnswer::Right { holder } => self.log_in(holder, label, now_ms).await,
             PasswordAnswer::Wrong { attempts_left } => Err(IdentityError::LoginRefused { attempts_left }),
-            PasswordAnswer::Locked { until_ms } => Err(IdentityError::Locked { until_ms }),
+            PasswordAnswer::Locked { until_ms } => Err(IdentityError::Locked { until_ms, now_ms }),
         }
     }
 
@@ -225,7 +225,7 @@ impl Identity {
         match self.check_password(&number, password, now_ms).await? {
             PasswordAnswer::Right { holder } => Ok((holder, self.vault.issue_proof(holder, bound(holder), now_ms))),
             PasswordAnswer::Wrong { attempts_left } => Err(IdentityError::LoginRefused { attempts_left }),
-            PasswordAnswer::Locked { until_ms } => Err(IdentityError::Locked { until_ms }),
+            PasswordAnswer::Locked { until_ms } => Err(IdentityError::Locked { until_ms, now_ms }),
         }
     }
 
@@ -337,7 +337,7 @@ impl Identity {
     }
 
     async fn send_code(&self, started: Result<(StartedCode, Payload), CodeLimit>, purpose: Purpose, now_ms: i64) -> Result<Started> {
-        let (started, payload) = started.map_err(|limit| IdentityError::TooManyCodes { retry_ms: limit.retry_ms })?;
+        let (started, payload) = started.map_err(|limit| IdentityError::TooManyCodes { retry_ms: limit.retry_ms, now_ms })?;
         if let Some(code) = started.code {
             let text = sms::code_text(purpose, code.reveal());
             self.adapters.sms.send_later(&self.vault, payload.holder, payload.phone.into(), text, now_ms).await?;
@@ -393,7 +393,7 @@ impl Identity {
                 Ok(())
             }
             PasswordAnswer::Wrong { attempts_left } => Err(IdentityError::WrongPassword { attempts_left }),
-            PasswordAnswer::Locked { until_ms } => Err(IdentityError::Locked { until_ms }),
+            PasswordAnswer::Locked { until_ms } => Err(IdentityError::Locked { until_ms, now_ms }),
         }
     }
 

@@ -45,7 +45,7 @@ pub struct Summary {
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The file as a whole is wrong: encoding, header, size.
-    #[error("文件不能用:{}", .0.last().map_or("", |bad| bad.reason_zh.as_str()))]
+    #[error("文件不能用:{}", .0.last().map_or_else(String::new, |bad| format!("第 {} 行,{}", bad.line, bad.reason_zh)))]
     Unusable(Vec<BadLine>),
     #[error("有 {} 处错误,什么都没有导入。改好后再导入一次;或者加 --skip-bad 只导入其余的行。", .0.len())]
     BadLines(Vec<BadLine>),

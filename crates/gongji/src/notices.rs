@@ -190,6 +190,17 @@ impl Telling<'_> {
                 Some(outgoing) => self.settled(&outgoing.transfer, *state, reason.as_ref()),
                 None => Vec::new(),
             },
+            Fact::TransferMade { id, .. } => {
+                let sender = event.moves.first().and_then(|posting| posting.from.holder());
+                match sender.map(|sender| self.app.engine.outgoing(sender, *id)).transpose()?.flatten() {
+                    Some(outgoing) => {
+                        let mut drafts = self.arrived(&outgoing.transfer, outgoing.state)?;
+                        drafts.extend(self.settled(&outgoing.transfer, outgoing.state, None));
+                        drafts
+                    }
+                    None => Vec::new(),
+                }
+            }
             Fact::PaymentCaptured { payment, holder, amount, .. } => self.captured(*payment, *holder, *amount)?,
             Fact::PaymentReleased { payment, holder, state } if *state != PaymentState::Captured => self.released(*payment, *holder, moved)?,
             Fact::PaymentRefunded { payment, holder, amount, .. } => match self.app.engine.payment(*payment)? {

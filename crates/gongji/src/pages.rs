@@ -10,7 +10,7 @@ mod cashier;
 mod check;
 mod family;
 mod frame;
-mod lookup;
+pub(crate) mod lookup;
 mod movements;
 mod pay;
 mod premium;

@@ -497,6 +497,7 @@ impl From<IdentityError> for Problem {
         let status = StatusCode::from_u16(error.status()).expect("an identity error has an HTTP status");
         let mut problem = Problem::new(status, error.words());
         problem.body.not_before = error.not_before().map(rfc3339);
+        problem.retry_after = error.wait_s();
         match error {
             IdentityError::Invalid(fields) => {
                 let field = |field: crate::identity::FieldError| FieldBody {

@@ -78,8 +78,11 @@ pub async fn run(args: ImportArgs) -> anyhow::Result<()> {
     match done {
         Ok(summary) => report(&summary),
         Err(error) => {
-            if let ImportError::BadLines(bad) | ImportError::Unusable(bad) = &error {
-                show(bad);
+            match &error {
+                ImportError::BadLines(bad) => show(bad),
+                // The last is what made the file unusable; the error itself says it.
+                ImportError::Unusable(bad) => show(&bad[..bad.len().saturating_sub(1)]),
+                _ => {}
             }
             Err(error.into())
         }

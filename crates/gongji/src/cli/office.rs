@@ -1,15 +1,24 @@
-//! `gongji office`: what two people do at the office for somebody who cannot log in any more.
+//! `gongji office`: what two people do at the office for somebody who cannot log in any more, and what readers report of places.
 //!
 //! One records the new phone, another confirms it; then the person registers once more with that phone and no other.
 
 use crate::config;
 use crate::identity::{Adapters, Identity};
 use crate::installation::{Profile, describe};
+use crate::pages::lookup::REPORTS;
 use clap::{Args, Subcommand};
 use gongji_store::clock::system_now;
 use gongji_store::seal::Keys;
-use gongji_store::vault::{Vault, VaultError};
+use gongji_store::sqlite::SqliteStore;
+use gongji_store::store::Store;
+use gongji_store::vault::{PlaceReport, Vault, VaultError};
+use gongji_wallet::ids::Key;
+use gongji_wallet::object::Object;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// Reports listed at once.
+const REPORTS_MAX: usize = 10_000;
 
 #[derive(Args)]
 pub struct OfficeArgs {
@@ -24,6 +33,15 @@ enum OfficeCommand {
     Recover {
         #[command(subcommand)]
         step: Step,
+    },
+    /// 看“这里付不了”的反馈:哪家机构、什么情况、几时
+    #[command(help_template = super::HELP, override_usage = "gongji office reports [选项]")]
+    Reports {
+        /// 看最近几天的,默认 30 天
+        #[arg(long, value_name = "天数", default_value_t = 30, hide_default_value = true, help_heading = "选项")]
+        days: u16,
+        #[command(flatten)]
+        place: Place,
     },
 }
 
@@ -74,22 +92,63 @@ struct Place {
 
 pub async fn run(args: OfficeArgs) -> anyhow::Result<()> {
     super::log_for_people();
-    let OfficeCommand::Recover { step } = args.command;
+    let step = match args.command {
+        OfficeCommand::Recover { step } => step,
+        OfficeCommand::Reports { days, place } => return reports(&open(&place)?, days),
+    };
     match step {
         Step::Request { id_number, phone, reason, operator, place } => {
-            let (identity, now) = open(&place)?;
+            let Office { identity, now, .. } = open(&place)?;
             let operator = named(&operator)?;
             let request = identity.request_recovery(&id_number, &phone, &reason, operator, now).await.map_err(in_words)?;
             println!("已登记,登记号 {request}。请另一位同事复核:");
             println!("  gongji office recover confirm --request {request} --operator <复核人>");
         }
         Step::Confirm { request, operator, place } => {
-            let (identity, now) = open(&place)?;
+            let Office { identity, now, .. } = open(&place)?;
             identity.confirm_recovery(request, named(&operator)?, now).await.map_err(in_words)?;
             println!("已复核。本人现在可以用新手机号重新注册,7 天内有效;原来的手机已经退出登录。");
         }
     }
     Ok(())
+}
+
+/// By institution, those with the most voices first.
+fn reports(office: &Office, days: u16) -> anyhow::Result<()> {
+    let since = office.now - i64::from(days) * 86_400_000;
+    let reports = office.vault.place_reports(since, REPORTS_MAX)?;
+    let names = names_of(&office.folder, office.parts);
+    let mut by_place: BTreeMap<&str, Vec<&PlaceReport>> = BTreeMap::new();
+    for report in &reports {
+        by_place.entry(&report.institution).or_default().push(report);
+    }
+    let mut by_place: Vec<_> = by_place.into_iter().collect();
+    by_place.sort_by_key(|(_, reports)| std::cmp::Reverse(reports.len()));
+    println!("最近 {days} 天的反馈 {} 条,{} 家机构", reports.len(), by_place.len());
+    for (code, reports) in by_place {
+        println!("{code} {} {} 条", names.get(code).map_or("", String::as_str), reports.len());
+        for report in reports {
+            let what = REPORTS.iter().find(|(word, _)| *word == report.what).map_or(report.what.as_str(), |(_, label)| label);
+            let who = if report.reporter.is_some() { "登录用户" } else { "未登录" };
+            println!("  {}  {what}  {who}", crate::time::rfc3339(report.made_ms));
+        }
+    }
+    if reports.len() == REPORTS_MAX {
+        println!("……更早的没有列出;用 --days 看少几天的。");
+    }
+    Ok(())
+}
+
+/// Names of institutions, as far as the books are there to be read: a code alone serves too.
+fn names_of(folder: &Path, parts: u16) -> BTreeMap<String, String> {
+    let read = || {
+        let mut books = SqliteStore::open(folder, parts).ok()?.books(0).ok()?;
+        match books.load(&Key::Directory).ok()?? {
+            Object::Directory(directory) => Some(directory.institutions.values().map(|one| (one.id.to_string(), one.name.clone())).collect()),
+            _ => None,
+        }
+    };
+    read().unwrap_or_default()
 }
 
 fn named(operator: &str) -> anyhow::Result<&str> {
@@ -106,8 +165,16 @@ fn in_words(error: crate::identity::IdentityError) -> anyhow::Error {
     anyhow::anyhow!("{}{}", words.title, words.next_step)
 }
 
+struct Office {
+    identity: Identity,
+    vault: Vault,
+    folder: PathBuf,
+    parts: u16,
+    now: i64,
+}
+
 /// The vault takes several processes: the office works beside the running service.
-fn open(place: &Place) -> anyhow::Result<(Identity, i64)> {
+fn open(place: &Place) -> anyhow::Result<Office> {
     let (folder, keys) = match &place.config {
         Some(path) => {
             let config = config::Config::read(path)?;
@@ -121,7 +188,7 @@ fn open(place: &Place) -> anyhow::Result<(Identity, i64)> {
         Profile::Production => system_now(),
         Profile::Sandbox => crate::sandbox::start_of_clock().max(last_stamp(&folder, parts)?),
     };
-    Ok((Identity::new(vault, Adapters::sandbox()), now))
+    Ok(Office { identity: Identity::new(vault.clone(), Adapters::sandbox()), vault, folder, parts, now })
 }
 
 fn open_vault(folder: &Path, keys: Option<&Path>, parts: u16) -> Result<Vault, VaultError> {
@@ -133,5 +200,5 @@ fn open_vault(folder: &Path, keys: Option<&Path>, parts: u16) -> Result<Vault, V
 
 fn last_stamp(folder: &Path, parts: u16) -> anyhow::Result<i64> {
     // `Installation` would take the lock that the running service holds.
-    Ok(gongji_store::sqlite::SqliteStore::last_stamp(folder, parts)?)
+    Ok(SqliteStore::last_stamp(folder, parts)?)
 }

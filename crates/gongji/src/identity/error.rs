@@ -35,13 +35,13 @@ pub enum IdentityError {
     #[error("the password is wrong")]
     WrongPassword { attempts_left: u32 },
     #[error("too many wrong passwords")]
-    Locked { until_ms: i64 },
+    Locked { until_ms: i64, now_ms: i64 },
     #[error("the code is wrong")]
     WrongCode { attempts_left: u32 },
     #[error("the code is over")]
     CodeGone,
     #[error("too many codes")]
-    TooManyCodes { retry_ms: i64 },
+    TooManyCodes { retry_ms: i64, now_ms: i64 },
     #[error("the face did not match")]
     FaceFailed,
     #[error("the face check cannot be reached")]
@@ -82,10 +82,16 @@ impl IdentityError {
     /// When the same request may succeed (ms, UTC), if known.
     pub fn not_before(&self) -> Option<i64> {
         match self {
-            Self::Locked { until_ms } => Some(*until_ms),
-            Self::TooManyCodes { retry_ms } => Some(*retry_ms),
+            Self::Locked { until_ms, .. } => Some(*until_ms),
+            Self::TooManyCodes { retry_ms, .. } => Some(*retry_ms),
             _ => None,
         }
+    }
+
+    /// Seconds until then, for `Retry-After`: a movable clock is nobody else's.
+    pub fn wait_s(&self) -> Option<u64> {
+        let (Self::Locked { until_ms: at, now_ms } | Self::TooManyCodes { retry_ms: at, now_ms }) = self else { return None };
+        Some(u64::try_from(at - now_ms).unwrap_or(0).div_ceil(1_000))
     }
 
     /// Code, words and what to do next, as for every refusal of the wallet.

@@ -52,7 +52,7 @@ impl Identity {
                 Ok(vault.start_code(&ask, now_ms)?.map(|started| (started, asked, phone, asker)))
             })
             .await?;
-        let (started, asked, phone, asker) = started.map_err(|limit| IdentityError::TooManyCodes { retry_ms: limit.retry_ms })?;
+        let (started, asked, phone, asker) = started.map_err(|limit| IdentityError::TooManyCodes { retry_ms: limit.retry_ms, now_ms })?;
         if let (Some(code), Some(asked), Some(phone)) = (started.code, asked, phone) {
             let code = code.reveal();
             let text = if is_guardian {

@@ -141,7 +141,7 @@ impl Said {
             Said::ActingEnded => "授权收回了。",
             Said::ActingFor => "现在看到的是家人的钱包。",
             Said::ActingForMyself => "现在看到的是你自己的钱包。",
-            Said::Reported => "记下了,谢谢你告诉我们。",
+            Said::Reported => "记下了,经办窗口看得到。急着用,先换一家“可用”的。",
             Said::ClockMoved => "时间调好了,一路上该办的事都办了。",
             Said::FaceChosen => "刷脸结果选好了。",
             Said::AskDeclined => "这一笔没有付。",
@@ -381,7 +381,6 @@ impl Visit {
             tracing::error!(page.path = self.route(), %error, "a page did not render");
             Trouble::from(crate::problem::Edge::Internal)
         })?;
-        let html = words::grouped(&html);
         let html = if self.elder { words::politely(&html) } else { html };
         Ok((status, [(CONTENT_TYPE, "text/html; charset=utf-8"), (CACHE_CONTROL, "no-store")], html).into_response())
     }

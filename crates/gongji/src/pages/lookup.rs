@@ -11,10 +11,14 @@ use axum::Router;
 use axum::extract::{Path, Query};
 use axum::routing::{get, post};
 use gongji_ledger::{AreaCode, InstitutionId};
+use gongji_store::vault::PlaceReport;
 use gongji_wallet::day::{Day, day_of, instant};
 use gongji_wallet::directory::{Coverage, Directory, Institution, Readiness as Known, Region, RegionLevel};
 use serde::Deserialize;
 use std::sync::Arc;
+
+/// What may be wrong with a place: the word on file, and what people read.
+pub(crate) const REPORTS: [(&str, &str); 4] = [("counter", "窗口说不能用钱包"), ("machine", "自助机付不了"), ("code", "付款码扫不出来"), ("other", "别的情况")];
 
 /// Institutions on one page.
 const PAGE_LEN: usize = 20;
@@ -244,6 +248,7 @@ async fn institutions(visit: Visit, Query(wanted): Query<Wanted>) -> Page {
         readiness: [("ready", "可用"), ("quiet", "已开通,近 7 天没有成功支付"), ("off", "未开通")]
             .map(|(value, label)| choice(value, label, &wanted.readiness))
             .to_vec(),
+        reports: REPORTS.iter().map(|(word, label)| Choice::new(*word, *label, false)).collect(),
         place: area.map_or_else(|| "全部地区".to_owned(), |area| words::place(&directory, area)),
         text,
         summary,
@@ -285,12 +290,15 @@ fn row(directory: &Directory, institution: &Institution) -> InstitutionRow {
     }
 }
 
-/// "Here it did not work": written down for the operators. It says nothing about who reported it.
+/// "Here it did not work": written down for the office (`gongji office reports`). One word of a list and no text, so that nothing personal
+/// gets in.
 async fn report(visit: Visit, Path(code): Path<String>, typed: Typed) -> Page {
     let directory = visit.app.directory();
     let id = InstitutionId::parse(&code).filter(|id| directory.institutions.contains_key(id)).ok_or(Trouble::Missing)?;
-    let what = ["counter", "machine", "code", "other"].into_iter().find(|what| *what == typed.get("what")).ok_or(Trouble::Malformed)?;
-    tracing::warn!(institution.code = %id, report.what = what, "a reader reports that the wallet does not work here");
+    let what = REPORTS.iter().find(|(word, _)| *word == typed.get("what")).map(|(word, _)| *word).ok_or(Trouble::Malformed)?;
+    let reporter = visit.signed.map(|signed| signed.me.0);
+    let report = PlaceReport { institution: id.to_string(), what: what.to_owned(), reporter, made_ms: visit.now };
+    visit.app.vault(move |vault| vault.put_place_report(&report)).await?;
     Ok(to_saying(own_path(typed.get("back"), "/institutions"), Said::Reported))
 }
 

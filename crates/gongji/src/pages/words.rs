@@ -173,26 +173,6 @@ pub fn politely(html: &str) -> String {
     html.replace("你们", "\u{E000}").replace('你', "您").replace('\u{E000}', "你们")
 }
 
-/// Sums with their thousands apart, wherever the sentence came from: rules write ¥2000.00, a page ¥2,000.00.
-pub fn grouped(html: &str) -> String {
-    let mut out = String::with_capacity(html.len() + 16);
-    let mut parts = html.split('¥');
-    out.push_str(parts.next().unwrap_or_default());
-    for part in parts {
-        out.push('¥');
-        let len = part.bytes().take_while(u8::is_ascii_digit).count();
-        let (digits, rest) = part.split_at(len);
-        for (at, digit) in digits.char_indices() {
-            if at > 0 && (len - at).is_multiple_of(3) {
-                out.push(',');
-            }
-            out.push(digit);
-        }
-        out.push_str(rest);
-    }
-    out
-}
-
 /// The version of the rules as it stands on a receipt.
 pub fn rule_words(version: u32) -> String {
     format!("规则第 {version} 版")
@@ -220,11 +200,6 @@ mod tests {
     #[test]
     fn elder_mode_speaks_politely() {
         assert_eq!(politely("你好,你们的关系"), "您好,你们的关系");
-    }
-
-    #[test]
-    fn sums_are_grouped_once() {
-        assert_eq!(grouped("每笔最多 ¥2000.00,余额 ¥1,234.56、¥1234567、¥50.00、¥"), "每笔最多 ¥2,000.00,余额 ¥1,234.56、¥1,234,567、¥50.00、¥");
     }
 
     #[test]

@@ -32,6 +32,10 @@ fn object_as_expected(auditor: &mut Auditor, part: Part, key: &Key, object: &Obj
         (_, Object::Holder(person)) => holder_as_expected(auditor, person),
         (_, Object::Outgoing(outgoing)) => auditor.expect_transfer(part, outgoing.transfer.id.0, Side::Sender, transfer_state(outgoing.state)),
         (_, Object::Incoming(incoming)) => auditor.expect_transfer(part, incoming.transfer.id.0, Side::Receiver, transfer_state(incoming.state)),
+        (_, Object::Made(transfer)) => {
+            auditor.expect_transfer(part, transfer.id.0, Side::Sender, "credited")?;
+            auditor.expect_transfer(part, transfer.id.0, Side::Receiver, "credited")
+        }
         (_, Object::Payment(payment)) => auditor.expect_payment(&PaymentRow {
             id: payment.id.0,
             holder: payment.holder.0,

@@ -6,4 +6,5 @@ mod document;
 mod edge;
 mod idempotency;
 mod journey;
+mod sheets;
 mod world;

@@ -60,6 +60,9 @@ fn one_process_works_in_a_folder() {
     std::fs::write(&file, "id_number,name,phone\n990137198405120014,李强,19900000001\n").unwrap();
     let told = refused(&import);
     assert!(told.contains("第 2 行,id_number") && told.contains("什么都没有导入"), "{told}");
+    std::fs::write(&file, "name,phone\n李强,19900000001\n").unwrap();
+    let told = refused(&import);
+    assert_eq!(told.matches("表头不对").count(), 1, "said once: {told}");
 }
 
 #[test]
@@ -162,6 +165,27 @@ fn a_lost_phone_is_replaced_by_two_people() {
     refused(&confirm("张三"));
     assert!(printed(&confirm("李四")).contains("已复核"));
     refused(&confirm("王五"));
+}
+
+#[test]
+fn the_office_reads_where_the_wallet_did_not_work() {
+    use gongji_store::vault::{PlaceReport, Vault};
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    drop(Installation::open_or_create(&data, Profile::Sandbox, Some(1)).unwrap());
+    let now = gongji::sandbox::start_of_clock();
+    let report = |institution: &str, reporter, made_ms| {
+        let report = PlaceReport { institution: institution.to_owned(), what: "counter".to_owned(), reporter, made_ms };
+        assert!(Vault::open(&data, 1).unwrap().put_place_report(&report).unwrap());
+    };
+    report("H51050000001", Some(7), now - 60_000);
+    report("H51050000001", None, now - 50_000);
+    report("P37010000001", None, now - 40_000);
+    report("P37010000001", None, now - 40 * 86_400_000);
+    let told = printed(&["office", "reports", "--data", path(&data)]);
+    assert!(told.contains("3 条,2 家机构") && told.contains("窗口说不能用钱包  登录用户"), "{told}");
+    assert!(told.find("H51050000001").unwrap() < told.find("P37010000001").unwrap(), "most voices first: {told}");
+    assert!(printed(&["office", "reports", "--days", "60", "--data", path(&data)]).contains("4 条"));
 }
 
 #[test]

@@ -177,6 +177,7 @@ fn institutions(shelf: &mut Shelf) {
             .into_iter()
             .map(|choice| Choice { chosen: false, ..choice })
             .collect(),
+        reports: choices(&[("counter", "窗口说不能用钱包", ""), ("other", "别的情况", "")]),
         text: String::new(),
         place: "泸州市".into(),
         summary: "12 家可用,3 家已开通但近期没有成功支付,5 家未开通。".into(),

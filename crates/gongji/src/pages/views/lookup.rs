@@ -164,6 +164,8 @@ pub struct Institutions {
     pub kinds: Vec<Choice>,
     pub readiness: Vec<Choice>,
     pub text: String,
+    /// What may be reported of a place.
+    pub reports: Vec<Choice>,
     /// Heading: "泸州市" or "全部地区".
     pub place: String,
     /// "12 家可用,3 家已开通但近期没有成功支付,5 家未开通。"

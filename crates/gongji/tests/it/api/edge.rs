@@ -88,6 +88,21 @@ async fn whoever_never_rests_is_told_to() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_locked_out_is_told_for_how_long() {
+    let world = World::new(1).await;
+    let wrong = json!({ "id_number": SON.1, "password": "000000" });
+    let mut reply = world.guest().post("/sessions", &wrong).await;
+    for _ in 0..gongji_store::vault::ATTEMPTS_MAX {
+        reply = world.guest().post("/sessions", &wrong).await;
+    }
+    let seconds: i64 = reply.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    let body = reply.refused(429, "PASSWORD_LOCKED").body;
+    // The clock stands.
+    let until = gongji::time::parse_rfc3339(body["not_before"].as_str().unwrap()).unwrap();
+    assert_eq!(until - start_of_clock(), seconds * 1_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn production_has_no_sandbox_and_insists_on_tls() {
     let world = World::production(vec!["wallet.example.cn".to_owned()]).await;
     let request =
