@@ -162,10 +162,13 @@ impl Auditor {
         if at.part == 0 && !matches!(event.fact, Fact::DirectoryChanged(_) | Fact::Answered { .. }) {
             return Err(at.finding(FindingKind::FactImpossible, Subject::Record, "changes of the directory", "another fact"));
         }
-        let caption = self.fact(at, &event.fact, &event.moves)?;
+        let captions = match &event.fact {
+            Fact::TransferMade { id, answered, .. } => self.made(at, *id, answered.map(|(key, _)| key), &event.moves)?.map(Some),
+            fact => [self.fact(at, fact, &event.moves)?; 2],
+        };
         for posting in &event.moves {
             let amount = postings::amount(at, posting)?;
-            self.reading[usize::from(at.part)].books.post(at, posting, amount, caption)?;
+            self.reading[usize::from(at.part)].books.post(at, posting, amount, captions)?;
             self.totals.post(posting);
         }
         Ok(())
@@ -281,10 +284,7 @@ impl Auditor {
     fn quiet(&mut self, at: At, fact: &Fact) -> Result {
         let impossible = |subject, expected: &str, found: &str| at.finding(FindingKind::FactImpossible, subject, expected, found);
         match fact {
-            Fact::Answered { key, .. } => match self.books(at).answers.insert(*key, false) {
-                None => Ok(()),
-                Some(_) => Err(at.finding(FindingKind::KeyRepeated, Subject::Key(*key), "answered once", "answered again")),
-            },
+            Fact::Answered { key, .. } => self.answered(at, *key),
             Fact::Sent { to, number, message } => {
                 let parcel = self.messages.parcel(at, message)?;
                 self.messages.send(at, *to, *number, parcel)?;
@@ -407,6 +407,37 @@ impl Auditor {
         let parcel = self.messages.transfer(at, transfer)?;
         self.owed.push((to, parcel));
         Ok(caption(1, (1, transfer.receiver), transfer.id))
+    }
+
+    fn answered(&mut self, at: At, key: Id) -> Result {
+        match self.books(at).answers.insert(key, false) {
+            None => Ok(()),
+            Some(_) => Err(at.finding(FindingKind::KeyRepeated, Subject::Key(key), "answered once", "answered again")),
+        }
+    }
+
+    /// A transfer within one partition that was credited at once: its one move says who sent what to whom. Returns how each side reads.
+    fn made(&mut self, at: At, id: Id, answered: Option<Id>, moves: &[Move]) -> Result<[Caption; 2]> {
+        let subject = Subject::Transfer(id);
+        let [Move { from, to: Account::Wallet { holder: receiver }, lots }] = moves else {
+            return Err(postings::differs(at, subject, "one posting into a wallet", moves));
+        };
+        let sender = match *from {
+            Account::Personal { holder, .. } | Account::Wallet { holder } => holder,
+            _ => return Err(postings::differs(at, subject, "one posting out of a person's purse", moves)),
+        };
+        if sender == *receiver {
+            return Err(at.finding(FindingKind::FactImpossible, subject, "two people", "one"));
+        }
+        let grant = lots.first().map(|lot| lot.origin.kind);
+        if matches!(from, Account::Personal { .. }) && lots.iter().any(|lot| Some(lot.origin.kind) != grant) {
+            return Err(at.finding(FindingKind::OriginForeign, subject, "lots of one kind", format!("{lots:?}")));
+        }
+        self.transfers.made(at, id)?;
+        if let Some(key) = answered {
+            self.answered(at, key)?;
+        }
+        Ok([caption(1, (1, *receiver), id), caption(2, (1, sender), id)])
     }
 
     fn arrived(&mut self, at: At, transfer: &Transfer, state: TransferState, moves: &[Move]) -> Result {

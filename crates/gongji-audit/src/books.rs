@@ -150,10 +150,10 @@ impl Books {
         Ok(person)
     }
 
-    /// Applies one posting: its lots leave `from` and enter `to`.
-    pub fn post(&mut self, at: At, posting: &Move, amount: i64, caption: Option<Caption>) -> Result {
-        self.change(at, posting.from, posting, -amount, caption)?;
-        self.change(at, posting.to, posting, amount, caption)
+    /// Applies one posting: its lots leave `from` and enter `to`, and each side reads as its caption says.
+    pub fn post(&mut self, at: At, posting: &Move, amount: i64, [leaves, enters]: [Option<Caption>; 2]) -> Result {
+        self.change(at, posting.from, posting, -amount, leaves)?;
+        self.change(at, posting.to, posting, amount, enters)
     }
 
     fn change(&mut self, at: At, account: Account, posting: &Move, amount: i64, caption: Option<Caption>) -> Result {

@@ -91,6 +91,17 @@ impl Transfers {
         self.close_if_over(at, transfer.id)
     }
 
+    /// Began and ended in one step, within this partition.
+    pub fn made(&mut self, at: At, id: Id) -> Result {
+        match self.tracks.entry(id) {
+            Entry::Occupied(_) => Err(at.finding(FindingKind::KeyRepeated, Subject::Transfer(id), "a new transfer", "one on file")),
+            Entry::Vacant(fresh) => {
+                fresh.insert(Track::Done { state: TransferState::Credited, seen: Seen::default(), sender_part: at.part, receiver_part: at.part });
+                Ok(())
+            }
+        }
+    }
+
     /// The transfer as this fact names it; it must still be open.
     pub fn open(&mut self, at: At, id: Id, sender: HolderId, receiver: HolderId) -> Result<&mut Moving> {
         match self.tracks.get_mut(&id) {

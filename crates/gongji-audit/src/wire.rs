@@ -75,6 +75,7 @@ pub enum Fact<'a> {
     PaymentRefunded { payment: Id, holder: HolderId, amount: Fen, state: PaymentState },
     PremiumClaimed(Claim),
     PremiumRefused { payment: Id, reason: Reason },
+    TransferMade { id: Id, relation: u8, deadline: i64, rule: u32, proof: u64, proof_expires: i64, answered: Option<(Id, [u8; 16])> },
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ use gongji_wallet::Request;
 use gongji_wallet::directory::Directory;
 use gongji_wallet::event::institution_part;
 use gongji_wallet::ids::{CodeId, Key, OrderId, PaymentId, TransferId};
-use gongji_wallet::object::{Claim, Envelope, Holder, Incoming, Line, Object, Order, Outgoing, Payment};
+use gongji_wallet::object::{Claim, Envelope, Holder, Incoming, Line, Object, Order, Outgoing, Payment, Transfer};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, RwLock};
@@ -392,15 +392,25 @@ impl Engine {
     /// A transfer as its sender sees it.
     pub fn outgoing(&self, sender: HolderId, id: TransferId) -> Result<Option<Outgoing>, Fault> {
         Ok(match self.object(sender.part(), Key::Outgoing(id))?.as_deref() {
-            Some(Object::Outgoing(outgoing)) if outgoing.transfer.sender == sender => Some(outgoing.clone()),
-            _ => None,
-        })
+            Some(Object::Outgoing(outgoing)) => Some(outgoing.clone()),
+            _ => self.made(sender.part(), id)?.map(|transfer| transfer.made_outgoing()),
+        }
+        .filter(|outgoing| outgoing.transfer.sender == sender))
     }
 
     /// A transfer as its receiver sees it.
     pub fn incoming(&self, receiver: HolderId, id: TransferId) -> Result<Option<Incoming>, Fault> {
         Ok(match self.object(receiver.part(), Key::Incoming(id))?.as_deref() {
-            Some(Object::Incoming(incoming)) if incoming.transfer.receiver == receiver => Some(incoming.clone()),
+            Some(Object::Incoming(incoming)) => Some(incoming.clone()),
+            _ => self.made(receiver.part(), id)?.map(|transfer| transfer.made_incoming()),
+        }
+        .filter(|incoming| incoming.transfer.receiver == receiver))
+    }
+
+    /// A transfer that was made at once within one partition.
+    fn made(&self, part: Part, id: TransferId) -> Result<Option<Transfer>, Fault> {
+        Ok(match self.object(part, Key::Made(id))?.as_deref() {
+            Some(Object::Made(transfer)) => Some(transfer.clone()),
             _ => None,
         })
     }

@@ -149,6 +149,7 @@ pub fn encode_key(key: &Key) -> Vec<u8> {
             put(10, &[&account]);
         }
         Key::Answer(RequestKey(id)) => put(ANSWER, &[id]),
+        Key::Made(TransferId(id)) => put(12, &[id]),
     }
     bytes
 }
@@ -180,6 +181,7 @@ pub fn decode_key(bytes: &[u8]) -> Result<Key, Fault> {
         }
         10 => Key::Balance(postcard::from_bytes(rest)?),
         &ANSWER => Key::Answer(RequestKey(id()?)),
+        12 => Key::Made(TransferId(id()?)),
         _ => return Err(damaged()),
     })
 }
@@ -206,6 +208,7 @@ mod tests {
             Key::Claim(holder, 2027),
             Key::Balance(Account::Premium { area: 510500, year: 2027 }),
             Key::Answer(RequestKey([8; 16])),
+            Key::Made(TransferId([9; 16])),
         ];
         for key in keys {
             assert_eq!(decode_key(&encode_key(&key)).unwrap(), key);

@@ -19,7 +19,7 @@ impl Work<'_> {
         for posting in &event.moves {
             self.post(posting, &event.fact);
         }
-        self.change(&event.fact);
+        self.change(&event.fact, &event.moves);
     }
 
     fn post(&mut self, posting: &Move, fact: &Fact) {
@@ -76,7 +76,7 @@ impl Work<'_> {
 
     /// Writes a statement line; each names the holder's line before.
     fn line(&mut self, holder: HolderId, purse: Purse, amount: Fen, posting: &Move, fact: &Fact) {
-        let caption = self.caption(fact);
+        let caption = self.caption(fact, posting, amount.is_negative());
         let partition = self.partition_mut();
         partition.lines += 1;
         let number = partition.lines;
@@ -101,7 +101,7 @@ impl Work<'_> {
         self.lines.push(line);
     }
 
-    fn caption(&mut self, fact: &Fact) -> Caption {
+    fn caption(&mut self, fact: &Fact, posting: &Move, leaves: bool) -> Caption {
         let caption = |code, other, reference| Caption { code, other, reference };
         match fact {
             Fact::Contributed { area, .. } => caption(LineCode::Contribution, Counterparty::Area(*area), [0; 16]),
@@ -109,6 +109,10 @@ impl Work<'_> {
             Fact::TransferArrived { transfer, .. } => caption(LineCode::TransferIn, Counterparty::Holder(transfer.sender), transfer.id.0),
             Fact::TransferClosed { id, sender, .. } => caption(LineCode::TransferIn, Counterparty::Holder(*sender), id.0),
             Fact::TransferSettled { id, receiver, .. } => caption(LineCode::TransferBack, Counterparty::Holder(*receiver), id.0),
+            Fact::TransferMade { id, .. } => {
+                let (code, other) = if leaves { (LineCode::TransferOut, posting.to) } else { (LineCode::TransferIn, posting.from) };
+                caption(code, Counterparty::Holder(other.holder().expect("a transfer made at once is between two people")), id.0)
+            }
             Fact::LotsSentBack { contributor, .. } => caption(LineCode::QuotaReturned, Counterparty::Holder(*contributor), [0; 16]),
             Fact::LotsCameBack { holder, .. } => caption(LineCode::CameBack, Counterparty::Holder(*holder), [0; 16]),
             Fact::PaymentHeld(payment) => match payment.purpose {
@@ -133,7 +137,7 @@ impl Work<'_> {
         }
     }
 
-    fn change(&mut self, fact: &Fact) {
+    fn change(&mut self, fact: &Fact, moves: &[Move]) {
         let (stamp, seq) = (self.stamp, self.seq);
         match fact {
             Fact::Answered { key, fingerprint, outcome } => {
@@ -175,11 +179,7 @@ impl Work<'_> {
                 wallet.place = *to;
                 wallet.place_changed_at = Some(stamp);
             }
-            Fact::ProofUsed { holder, proof, expires } => {
-                let used = &mut self.holder_mut(*holder).used_proofs;
-                used.retain(|(_, expires)| *expires > stamp);
-                used.push((*proof, *expires));
-            }
+            Fact::ProofUsed { holder, proof, expires } => self.holder_mut(*holder).use_proof(*proof, *expires, stamp),
             Fact::RelationConfirmed { holder, other, code, declared_here } => {
                 let relations = &mut self.holder_mut(*holder).relations;
                 relations.retain(|relation| relation.other != *other);
@@ -194,11 +194,9 @@ impl Work<'_> {
                 }
             }
             Fact::TransferSubmitted(transfer) => {
-                let day = crate::day::day_of(stamp);
                 let sender = self.holder_mut(transfer.sender);
                 sender.outgoing.push(transfer.id);
-                let used = sender.day.on(day);
-                sender.day = DayCount { day, count: used.count + 1, total: used.total + transfer.amount() };
+                sender.count_transfer(crate::day::day_of(stamp), transfer.amount());
                 let outgoing = Outgoing { transfer: transfer.clone(), state: TransferState::Submitted, decided_at: None, reason: None };
                 self.put(Key::Outgoing(transfer.id), Object::Outgoing(outgoing));
             }
@@ -279,6 +277,37 @@ impl Work<'_> {
                 }
                 payment.refunds.push((stamp, *amount));
                 self.set_payment_state(*id, *holder, *state);
+            }
+            Fact::TransferMade { id, relation, deadline, rule, proof, proof_expires, answered } => {
+                let [Move { from, to: Account::Wallet { holder: receiver }, lots }] = moves else {
+                    unreachable!("a transfer made at once has one move into a wallet: {moves:?}")
+                };
+                let (sender, source) = match *from {
+                    Account::Personal { holder, area } => (holder, Purse::Personal { area }),
+                    Account::Wallet { holder } => (holder, Purse::Wallet),
+                    other => unreachable!("a transfer leaves one of a person's purses, not {other:?}"),
+                };
+                let transfer = Transfer {
+                    id: *id,
+                    sender,
+                    receiver: *receiver,
+                    relation: *relation,
+                    source,
+                    kind: lots.first().expect("a transfer moves something").origin.kind,
+                    lots: lots.clone(),
+                    sent_at: stamp,
+                    deadline: *deadline,
+                    rule: *rule,
+                };
+                let amount = transfer.amount();
+                let sender = self.holder_mut(sender);
+                sender.use_proof(*proof, *proof_expires, stamp);
+                sender.count_transfer(crate::day::day_of(stamp), amount);
+                if let Some((key, fingerprint)) = answered {
+                    let outcome = crate::transfer::made_outcome(*id, amount, *deadline, *rule);
+                    self.put(Key::Answer(*key), Object::Answer(Answer { fingerprint: *fingerprint, seq, outcome }));
+                }
+                self.put(Key::Made(*id), Object::Made(transfer));
             }
             Fact::PremiumRefused { payment, reason } => self.payment_mut(*payment).refusal = Some(reason.clone()),
             Fact::PremiumClaimed(claim) => self.put(Key::Claim(claim.insured, claim.year), Object::Claim(claim.clone())),

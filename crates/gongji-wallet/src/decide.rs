@@ -22,6 +22,8 @@ pub enum Decision {
 /// A command's result before the messages it sent to its own partition have been handled.
 pub(crate) enum Reply {
     Fixed(Outcome),
+    /// The same, and the event that did it carries the answer.
+    Answered(Outcome),
     Transfer(TransferId),
     Order(OrderId),
     Payment(PaymentId),
@@ -59,11 +61,14 @@ fn decide_new(work: &mut Work, request: &Request) -> Result<Decision, Stop> {
         let same = answer.fingerprint == fingerprint;
         return Ok(if same { Decision::Replayed(answer.outcome.clone()) } else { Decision::KeyReused });
     }
-    let reply = run(work, &request.command)?;
+    let reply = run(work, request)?;
     // A message to this very partition takes the same steps as one from afar, inside the same commit.
     while let Some(message) = work.local.pop_front() {
         let part = work.part;
         deliver(work, part, message)?;
+    }
+    if let Reply::Answered(outcome) = reply {
+        return Ok(Decision::New(outcome));
     }
     let outcome = finish(work, reply)?;
     answer(work, request, outcome)
@@ -76,7 +81,8 @@ fn answer(work: &mut Work, request: &Request, outcome: Outcome) -> Result<Decisi
     Ok(Decision::New(outcome))
 }
 
-fn run(work: &mut Work, command: &Command) -> Result<Reply, Stop> {
+fn run(work: &mut Work, request: &Request) -> Result<Reply, Stop> {
+    let command = &request.command;
     let done = |()| Reply::Fixed(Outcome::Done);
     match command {
         Command::CreateHolder { holder } => person::create(work, *holder).map(done),
@@ -89,7 +95,7 @@ fn run(work: &mut Work, command: &Command) -> Result<Reply, Stop> {
         Command::SetAgent { holder, agent, allowed } => person::set_agent(work, *holder, *agent, *allowed).map(done),
         Command::ChangePlace { holder, by, place, proof } => person::change_place(work, *holder, *by, *place, proof.as_ref()).map(done),
         Command::EndRelation { holder, by, other } => person::end_relation(work, *holder, *by, *other).map(done),
-        Command::RequestTransfer(request) => transfer::request(work, request),
+        Command::RequestTransfer(wish) => transfer::request(work, wish, request.idempotency),
         Command::AcceptTransfer { id, receiver, by } => transfer::accept(work, *id, *receiver, *by),
         Command::DeclineTransfer { id, receiver, by } => transfer::decline(work, *id, *receiver, *by),
         Command::CancelTransfer { id, sender } => transfer::cancel(work, *id, *sender),
@@ -134,7 +140,7 @@ fn deliver(work: &mut Work, from: Part, message: Message) -> Result<(), Stop> {
 
 fn finish(work: &mut Work, reply: Reply) -> Result<Outcome, Stop> {
     match reply {
-        Reply::Fixed(outcome) => Ok(outcome),
+        Reply::Fixed(outcome) | Reply::Answered(outcome) => Ok(outcome),
         Reply::Transfer(id) => {
             // The side asked is the one that is sure to know it; where both sides live here they agree by now.
             let (transfer, state, reason) = match work.outgoing_here(id) {

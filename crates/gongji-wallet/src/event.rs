@@ -152,6 +152,18 @@ pub enum Fact {
         payment: PaymentId,
         reason: Reason,
     },
+    /// Submitted, arrived, credited and settled at once: both people live here, the receiver's wallet is open and the relation confirmed on both
+    /// sides. Sender, receiver, purse and lots are those of the event's one move. It carries what else its request leaves behind: the proof that
+    /// was used, and the answer's key and fingerprint (docs/decisions/0012).
+    TransferMade {
+        id: TransferId,
+        relation: u8,
+        deadline: i64,
+        rule: u32,
+        proof: u64,
+        proof_expires: i64,
+        answered: Option<(RequestKey, [u8; 16])>,
+    },
 }
 
 /// What one partition tells another.
@@ -263,21 +275,27 @@ pub enum Outcome {
 }
 
 impl Event {
-    /// Every object that `apply` changes.
-    pub fn keys(&self, own: Part) -> Vec<Key> {
-        let mut keys = Vec::with_capacity(6);
+    /// Visits every object that `apply` changes, some more than once.
+    ///
+    /// # Errors
+    /// The visitor's.
+    pub fn each_key<E>(&self, own: Part, mut visit: impl FnMut(Key) -> Result<(), E>) -> Result<(), E> {
+        let mut visit = |key: Key| {
+            debug_assert!(!matches!(key, Key::Holder(holder) if holder.part() != own), "an event stays in its partition");
+            visit(key)
+        };
         for posting in &self.moves {
             for account in [posting.from, posting.to] {
-                keys.push(account_key(account));
+                visit(account_key(account))?;
             }
             if posting.from.holder().is_some() || posting.to.holder().is_some() {
-                keys.push(Key::Partition);
+                visit(Key::Partition)?;
             }
         }
         match &self.fact {
-            Fact::Answered { key, .. } => keys.push(Key::Answer(*key)),
-            Fact::Sent { .. } | Fact::Received { .. } => keys.push(Key::Partition),
-            Fact::DirectoryChanged(_) => keys.push(Key::Directory),
+            Fact::Answered { key, .. } => visit(Key::Answer(*key))?,
+            Fact::Sent { .. } | Fact::Received { .. } => visit(Key::Partition)?,
+            Fact::DirectoryChanged(_) => visit(Key::Directory)?,
             Fact::HolderCreated { holder }
             | Fact::EnrolmentSet { holder, .. }
             | Fact::Died { holder }
@@ -289,52 +307,57 @@ impl Event {
             | Fact::PlaceChanged { holder, .. }
             | Fact::ProofUsed { holder, .. }
             | Fact::RelationConfirmed { holder, .. }
-            | Fact::RelationEnded { holder, .. } => keys.push(Key::Holder(*holder)),
+            | Fact::RelationEnded { holder, .. } => visit(Key::Holder(*holder))?,
             Fact::LotsSentBack { .. } | Fact::LotsCameBack { .. } => {}
             Fact::TransferSubmitted(transfer) => {
-                keys.push(Key::Holder(transfer.sender));
-                keys.push(Key::Outgoing(transfer.id));
+                visit(Key::Holder(transfer.sender))?;
+                visit(Key::Outgoing(transfer.id))?;
             }
             Fact::TransferArrived { transfer, state, .. } => {
                 if *state == TransferState::AwaitingRecipient {
-                    keys.push(Key::Holder(transfer.receiver));
+                    visit(Key::Holder(transfer.receiver))?;
                 }
-                keys.push(Key::Incoming(transfer.id));
+                visit(Key::Incoming(transfer.id))?;
             }
             Fact::TransferClosed { id, receiver, .. } => {
-                keys.push(Key::Holder(*receiver));
-                keys.push(Key::Incoming(*id));
+                visit(Key::Holder(*receiver))?;
+                visit(Key::Incoming(*id))?;
             }
             Fact::TransferSettled { id, sender, .. } => {
-                keys.push(Key::Holder(*sender));
-                keys.push(Key::Outgoing(*id));
+                visit(Key::Holder(*sender))?;
+                visit(Key::Outgoing(*id))?;
             }
             Fact::CodeIssued(code) => {
-                keys.push(Key::Code(code.id));
-                keys.push(Key::Holder(code.holder));
+                visit(Key::Code(code.id))?;
+                visit(Key::Holder(code.holder))?;
             }
             Fact::OrderPlaced(order) => {
-                keys.push(Key::Order(order.id));
-                keys.push(Key::Till(order.id.institution));
-                keys.push(Key::Partition);
+                visit(Key::Order(order.id))?;
+                visit(Key::Till(order.id.institution))?;
+                visit(Key::Partition)?;
             }
-            Fact::OrderDecided { order, .. } => keys.push(Key::Order(*order)),
+            Fact::OrderDecided { order, .. } => visit(Key::Order(*order))?,
             Fact::PaymentHeld(payment) => {
-                keys.push(Key::Payment(payment.id));
-                keys.push(Key::Holder(payment.holder));
+                visit(Key::Payment(payment.id))?;
+                visit(Key::Holder(payment.holder))?;
                 if let Some(code) = payment.code {
-                    keys.push(Key::Code(code));
+                    visit(Key::Code(code))?;
                 }
             }
             Fact::PaymentCaptured { payment, holder, .. } | Fact::PaymentReleased { payment, holder, .. } | Fact::PaymentRefunded { payment, holder, .. } => {
-                keys.push(Key::Payment(*payment));
-                keys.push(Key::Holder(*holder));
+                visit(Key::Payment(*payment))?;
+                visit(Key::Holder(*holder))?;
             }
-            Fact::PremiumRefused { payment, .. } => keys.push(Key::Payment(*payment)),
-            Fact::PremiumClaimed(claim) => keys.push(Key::Claim(claim.insured, claim.year)),
+            Fact::PremiumRefused { payment, .. } => visit(Key::Payment(*payment))?,
+            Fact::PremiumClaimed(claim) => visit(Key::Claim(claim.insured, claim.year))?,
+            Fact::TransferMade { id, answered, .. } => {
+                visit(Key::Made(*id))?;
+                if let Some((key, _)) = answered {
+                    visit(Key::Answer(*key))?;
+                }
+            }
         }
-        debug_assert!(keys.iter().all(|key| !matches!(key, Key::Holder(holder) if holder.part() != own)), "an event stays in its partition");
-        keys
+        Ok(())
     }
 }
 

@@ -71,4 +71,6 @@ pub enum Key {
     Balance(Account),
     /// The recorded answer to a request.
     Answer(RequestKey),
+    /// A transfer within one partition that was credited at once: both sides of it.
+    Made(TransferId),
 }

@@ -21,6 +21,8 @@ pub enum Object {
     Claim(Claim),
     Balance(Fen),
     Answer(Answer),
+    /// Sent, arrived and credited in one event: there is nothing that the two sides could tell differently.
+    Made(Transfer),
 }
 
 impl Object {
@@ -41,7 +43,7 @@ impl Object {
             Object::Payment(payment) => !payment.is_open(),
             Object::Order(order) => !matches!(order.state, OrderState::Placed),
             // Most codes are shown and never used; nothing tells memory when one has expired.
-            Object::Code(_) | Object::Claim(_) | Object::Answer(_) => true,
+            Object::Code(_) | Object::Claim(_) | Object::Answer(_) | Object::Made(_) => true,
             _ => false,
         }
     }
@@ -148,6 +150,18 @@ impl Holder {
 
     pub fn personal_total(&self) -> Fen {
         self.accounts.iter().map(|account| account.balance).sum()
+    }
+
+    /// Marks a proof of identity used; those that have expired need not be remembered.
+    pub(crate) fn use_proof(&mut self, proof: u64, expires: i64, stamp: i64) {
+        self.used_proofs.retain(|(_, expires)| *expires > stamp);
+        self.used_proofs.push((proof, expires));
+    }
+
+    /// Counts a transfer to the limits of its business day.
+    pub(crate) fn count_transfer(&mut self, day: i32, amount: Fen) {
+        let used = self.day.on(day);
+        self.day = DayCount { day, count: used.count + 1, total: used.total + amount };
     }
 
     /// Whether `by` may act here: the person, or somebody the person has allowed.
@@ -285,6 +299,16 @@ pub struct Transfer {
 impl Transfer {
     pub fn amount(&self) -> Fen {
         gongji_ledger::total(&self.lots)
+    }
+
+    /// The sender's side of a transfer that was made in one event.
+    pub fn made_outgoing(&self) -> Outgoing {
+        Outgoing { transfer: self.clone(), state: TransferState::Credited, decided_at: Some(self.sent_at), reason: None }
+    }
+
+    /// The receiver's side of a transfer that was made in one event.
+    pub fn made_incoming(&self) -> Incoming {
+        Incoming { transfer: self.clone(), state: TransferState::Credited, decided_at: Some(self.sent_at), by: None }
     }
 }
 

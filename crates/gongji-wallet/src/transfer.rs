@@ -8,21 +8,24 @@
 //! | `TRANSFER_ACCEPT` | receiver | awaiting | wallet |
 //! | `TRANSFER_DECLINE`, `_CANCEL`, `_RETURN` | receiver | awaiting | transit to the sender's partition |
 //! | `TRANSFER_BACK` | sender | transit | where it came from |
+//!
+//! Where both live in one partition, the wallet is open and the relation confirmed, nothing is left to be told from one side to the other: the same
+//! checks end in one event, personal account or wallet to wallet (`Fact::TransferMade`).
 
 use crate::apply::own_lot;
 use crate::command::{Proof, RequestTransfer, transfer_binding};
 use crate::day::{day_of, instant, ms_of_day};
 use crate::decide::{Reply, final_transfer, is_overdue};
 use crate::directory::Directory;
-use crate::event::{Fact, Message};
-use crate::ids::{Key, TransferId};
+use crate::event::{Fact, Message, Outcome};
+use crate::ids::{Key, RequestKey, TransferId};
 use crate::object::*;
 use crate::person::sweep_returned;
 use crate::reason::Reason;
 use crate::relation::RelationCode;
 use crate::rules::Rules;
 use crate::work::{Stop, Work};
-use gongji_ledger::{Account, Fen, GrantKind, HolderId, LOTS_MAX, Lot, Move, Part};
+use gongji_ledger::{Account, Fen, GrantKind, HolderId, LOTS_MAX, Lot, Move, Part, total};
 
 /// Most transfers that wait at one receiver.
 pub const INCOMING_MAX: usize = 50;
@@ -192,7 +195,7 @@ pub(crate) fn use_proof(
     Ok(Some(Fact::ProofUsed { holder, proof: proof.id, expires: proof.expires }))
 }
 
-pub(crate) fn request(work: &mut Work, request: &RequestTransfer) -> Result<Reply, Stop> {
+pub(crate) fn request(work: &mut Work, request: &RequestTransfer, idempotency: Option<(RequestKey, [u8; 16])>) -> Result<Reply, Stop> {
     let bound = transfer_binding(request.receiver, request.amount, request.from_wallet);
     let mut reasons = Vec::new();
     let proof = use_proof(work, request.sender, request.sender, request.proof.as_ref(), bound, &mut reasons)?;
@@ -206,6 +209,17 @@ pub(crate) fn request(work: &mut Work, request: &RequestTransfer) -> Result<Repl
     }
     if !reasons.is_empty() {
         return Err(Stop::Refused(reasons));
+    }
+    let from = purse_account(request.sender, view.source);
+    if is_made_at_once(work, request, &view.lots)? {
+        let Some(Proof { id: proof, expires: proof_expires, .. }) = request.proof else { unreachable!("a proof without objection is there") };
+        let (id, receiver) = (request.id, request.receiver);
+        let amount = total(&view.lots);
+        let posting = Move::new(from, Account::Wallet { holder: receiver }, view.lots);
+        let (deadline, rule) = (view.deadline, view.rules.version);
+        work.assume_absent(Key::Made(id));
+        work.emit(Fact::TransferMade { id, relation: request.relation, deadline, rule, proof, proof_expires, answered: idempotency }, vec![posting])?;
+        return Ok(Reply::Answered(made_outcome(id, amount, deadline, rule)));
     }
     work.emit(proof.expect("a proof without objection is there"), Vec::new())?;
     let transfer = Transfer {
@@ -221,12 +235,28 @@ pub(crate) fn request(work: &mut Work, request: &RequestTransfer) -> Result<Repl
         rule: view.rules.version,
     };
     let to = request.receiver.part();
-    let from = purse_account(request.sender, view.source);
     let posting = Move::new(from, Account::Transit { part: to }, transfer.lots.clone());
     work.assume_absent(Key::Outgoing(request.id));
     work.emit(Fact::TransferSubmitted(transfer.clone()), vec![posting])?;
     work.send(to, Message::TransferSent(transfer))?;
     Ok(Reply::Transfer(request.id))
+}
+
+/// Whether receiver and relation are such that the money may enter the receiver's wallet in the very step that takes it from the sender.
+fn is_made_at_once(work: &mut Work, request: &RequestTransfer, lots: &[Lot]) -> Result<bool, Stop> {
+    if request.receiver.part() != work.part {
+        return Ok(false);
+    }
+    let is_confirmed_here = work.known_holder(request.sender)?.has_confirmed(request.receiver);
+    let Some(receiver) = work.holder(request.receiver)?.filter(|receiver| is_confirmed_here && receiver.has_confirmed(request.sender)) else {
+        return Ok(false);
+    };
+    Ok(receiver.wallet.is_some() && receiver_reasons(Some(&receiver), &work.directory, lots, work.stamp).is_empty())
+}
+
+/// What a transfer made at once is answered with.
+pub(crate) fn made_outcome(id: TransferId, amount: Fen, deadline: i64, rule: u32) -> Outcome {
+    Outcome::Transfer { id, state: TransferState::Credited, amount, deadline, rule, reason: None }
 }
 
 /// A transfer reaches the receiver's partition, which alone decides from here on.

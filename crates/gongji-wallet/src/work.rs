@@ -76,11 +76,61 @@ impl Hasher for KeyHasher {
 
 pub type KeyMap<T> = HashMap<Key, T, BuildHasherDefault<KeyHasher>>;
 
+#[derive(Clone)]
 struct Slot {
     object: Option<Arc<Object>>,
     changed: bool,
     /// The command that changed it last: its older value stands in `undo` once.
     command: u64,
+}
+
+/// Everything a batch has read. Counters and people, which nearly every event touches, have places of their own.
+#[derive(Default)]
+struct Slots {
+    partition: Option<Slot>,
+    people: HashMap<HolderId, Slot, BuildHasherDefault<KeyHasher>>,
+    others: KeyMap<Slot>,
+}
+
+impl Slots {
+    fn get(&self, key: &Key) -> Option<&Slot> {
+        match key {
+            Key::Partition => self.partition.as_ref(),
+            Key::Holder(id) => self.people.get(id),
+            key => self.others.get(key),
+        }
+    }
+
+    fn get_mut(&mut self, key: &Key) -> Option<&mut Slot> {
+        match key {
+            Key::Partition => self.partition.as_mut(),
+            Key::Holder(id) => self.people.get_mut(id),
+            key => self.others.get_mut(key),
+        }
+    }
+
+    fn insert(&mut self, key: Key, slot: Slot) {
+        match key {
+            Key::Partition => self.partition = Some(slot),
+            Key::Holder(id) => drop(self.people.insert(id, slot)),
+            key => drop(self.others.insert(key, slot)),
+        }
+    }
+
+    fn remove(&mut self, key: &Key) {
+        match key {
+            Key::Partition => self.partition = None,
+            Key::Holder(id) => drop(self.people.remove(id)),
+            key => drop(self.others.remove(key)),
+        }
+    }
+
+    fn into_changed(self) -> Vec<(Key, Arc<Object>)> {
+        let partition = self.partition.map(|slot| (Key::Partition, slot));
+        let people = self.people.into_iter().map(|(id, slot)| (Key::Holder(id), slot));
+        let all = partition.into_iter().chain(people).chain(self.others);
+        all.filter(|(_, slot)| slot.changed).filter_map(|(key, slot)| Some((key, slot.object?))).collect()
+    }
 }
 
 /// A holder read during a decision. Drop it before the decision posts, or the change copies the holder once more.
@@ -115,8 +165,9 @@ pub struct Work<'m> {
     /// Commit time of the batch (ms, UTC).
     pub stamp: i64,
     pub directory: Arc<Directory>,
-    slots: KeyMap<Slot>,
-    undo: Vec<(Key, Option<Arc<Object>>, bool, u64)>,
+    slots: Slots,
+    /// What the command has changed: `None` where this batch had not changed it before, so that memory still has the older value.
+    undo: Vec<(Key, Option<Slot>)>,
     command: u64,
     start: (usize, usize, usize),
     pub(crate) events: Vec<Event>,
@@ -135,7 +186,7 @@ impl<'m> Work<'m> {
             seq,
             stamp,
             directory,
-            slots: KeyMap::default(),
+            slots: Slots::default(),
             undo: Vec::new(),
             command: 0,
             start: (0, 0, 0),
@@ -155,9 +206,11 @@ impl<'m> Work<'m> {
     }
 
     pub(crate) fn roll_back(&mut self) {
-        while let Some((key, object, changed, command)) = self.undo.pop() {
-            let slot = self.slots.get_mut(&key).expect("what was changed has a slot");
-            (slot.object, slot.changed, slot.command) = (object, changed, command);
+        while let Some((key, before)) = self.undo.pop() {
+            match before {
+                Some(slot) => *self.slots.get_mut(&key).expect("what was changed has a slot") = slot,
+                None => self.slots.remove(&key),
+            }
         }
         self.events.truncate(self.start.0);
         self.lines.truncate(self.start.1);
@@ -180,8 +233,7 @@ impl<'m> Work<'m> {
 
     /// What there is to publish after the commit.
     pub fn into_changes(self) -> Changes {
-        let objects = self.slots.into_iter().filter(|(_, slot)| slot.changed).filter_map(|(key, slot)| Some((key, slot.object?))).collect();
-        Changes { objects, events: self.events, lines: self.lines, orders: self.orders }
+        Changes { objects: self.slots.into_changed(), events: self.events, lines: self.lines, orders: self.orders }
     }
 
     /// The object as this batch sees it.
@@ -199,12 +251,14 @@ impl<'m> Work<'m> {
     }
 
     fn touch(&mut self, key: Key) -> Result<(), Stop> {
-        if self.slots.contains_key(&key) { Ok(()) } else { self.object(key).map(drop) }
+        if self.slots.get(&key).is_some() { Ok(()) } else { self.object(key).map(drop) }
     }
 
     /// Says that an object is new: its id was made for this command, so neither memory nor disk is asked.
     pub(crate) fn assume_absent(&mut self, key: Key) {
-        self.slots.entry(key).or_insert(Slot { object: None, changed: false, command: 0 });
+        if self.slots.get(&key).is_none() {
+            self.slots.insert(key, Slot { object: None, changed: false, command: 0 });
+        }
     }
 
     pub fn holder(&mut self, id: HolderId) -> Result<Option<HolderRef>, Stop> {
@@ -229,13 +283,20 @@ impl<'m> Work<'m> {
     pub fn incoming(&mut self, id: TransferId) -> Result<Option<Incoming>, Stop> {
         Ok(match self.object(Key::Incoming(id))?.as_deref() {
             Some(Object::Incoming(incoming)) => Some(incoming.clone()),
-            _ => None,
+            _ => self.made(id)?.map(|transfer| transfer.made_incoming()),
         })
     }
 
     pub fn outgoing(&mut self, id: TransferId) -> Result<Option<Outgoing>, Stop> {
         Ok(match self.object(Key::Outgoing(id))?.as_deref() {
             Some(Object::Outgoing(outgoing)) => Some(outgoing.clone()),
+            _ => self.made(id)?.map(|transfer| transfer.made_outgoing()),
+        })
+    }
+
+    fn made(&mut self, id: TransferId) -> Result<Option<Transfer>, Stop> {
+        Ok(match self.object(Key::Made(id))?.as_deref() {
+            Some(Object::Made(transfer)) => Some(transfer.clone()),
             _ => None,
         })
     }
@@ -265,21 +326,18 @@ impl<'m> Work<'m> {
     /// Records an event: applies it to this batch's view and puts it into the record.
     pub(crate) fn emit(&mut self, fact: Fact, moves: Vec<gongji_ledger::Move>) -> Result<(), Stop> {
         let event = Event { fact, moves };
-        for key in event.keys(self.part) {
-            self.touch(key)?;
-        }
+        event.each_key(self.part, |key| self.touch(key))?;
         self.apply(&event);
         self.events.push(event);
         Ok(())
     }
 
-    /// Redo: applies a recorded event. Every object of `event.keys()` must be in memory.
+    /// Redo: applies a recorded event. Every object of `event.each_key()` must be in memory.
     pub fn redo(&mut self, event: Event) -> Result<(), Key> {
-        for key in event.keys(self.part) {
-            if let Err(Stop::Unloaded(key)) = self.touch(key) {
-                return Err(key);
-            }
-        }
+        event.each_key(self.part, |key| match self.touch(key) {
+            Err(Stop::Unloaded(key)) => Err(key),
+            _ => Ok(()),
+        })?;
         self.apply(&event);
         self.events.push(event);
         Ok(())
@@ -300,7 +358,7 @@ impl<'m> Work<'m> {
         let command = self.command;
         let slot = self.slots.get_mut(&key).unwrap_or_else(|| panic!("{key:?} is changed without having been read"));
         if slot.command != command {
-            self.undo.push((key, slot.object.clone(), slot.changed, slot.command));
+            self.undo.push((key, slot.changed.then(|| slot.clone())));
             slot.command = command;
         }
         slot.changed = true;

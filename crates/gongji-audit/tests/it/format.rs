@@ -124,7 +124,7 @@ where
 
 #[test]
 fn the_auditor_reads_every_variant_as_it_was_written() {
-    check::<gongji_wallet::Event, Events>(31);
+    check::<gongji_wallet::Event, Events>(32);
     check::<gongji_wallet::Message, Messages>(10);
     check::<gongji_wallet::Outcome, Outcomes>(8);
     check::<gongji_wallet::Reason, Reasons>(68);

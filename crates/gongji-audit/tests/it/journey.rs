@@ -280,9 +280,7 @@ fn premiums(town: &mut Town) {
     // The father pays for the son; the second time it is refused and given back.
     let id = send(town, father(), son(), 90_000, false);
     town.deliver();
-    assert!(
-        matches!(town.partitions[1].objects.0.get(&Key::Incoming(id)).map(|o| (**o).clone()), Some(Object::Incoming(i)) if i.state == TransferState::Credited)
-    );
+    assert!(matches!(town.partitions[1].objects.0.get(&Key::Made(id)).map(|o| (**o).clone()), Some(Object::Made(made)) if made.receiver == son()));
     assert!(matches!(premium(town, son(), son()), Outcome::Premium { state: PaymentState::Captured, .. }));
     send(town, son(), father(), 60_000, true);
     town.deliver();

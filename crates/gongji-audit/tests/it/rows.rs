@@ -91,6 +91,11 @@ fn of_object(part: u16, key: &Key, object: &Object, rows: &mut Vec<Row>) {
         Object::Incoming(incoming) => {
             rows.push(Row::Transfer { part, id: incoming.transfer.id.0, side: Side::Receiver, state: transfer_state(incoming.state) })
         }
+        Object::Made(transfer) => {
+            for side in [Side::Sender, Side::Receiver] {
+                rows.push(Row::Transfer { part, id: transfer.id.0, side, state: "credited" });
+            }
+        }
         Object::Payment(payment) => rows.push(Row::Payment(PaymentRow {
             id: payment.id.0,
             holder: payment.holder.0,

@@ -158,6 +158,24 @@ fn a_rewritten_history_that_breaks_a_rule_is_found_by_that_rule() {
             }
         },
     );
+    let made = |event: &Event| matches!(event.fact, Fact::TransferMade { .. });
+    check(PostingsDiffer, made, |event| event.moves.clear());
+    check(PostingsDiffer, made, |event| event.moves[0].from = Account::Fund { area: 370_100 });
+    check(LotMissing, made, |event| event.moves[0].lots[0].origin.contributor += 1);
+    check(FactImpossible, made, |event| {
+        let Account::Wallet { holder } = event.moves[0].to else { panic!("a made transfer enters a wallet") };
+        event.moves[0].from = Account::Wallet { holder };
+    });
+    check(KeyRepeated, made, |event| {
+        if let Fact::TransferMade { id, answered, .. } = &mut event.fact {
+            (*id, *answered) = ([1; 16], None);
+        }
+    });
+    check(KeyRepeated, made, |event| {
+        if let Fact::TransferMade { answered, .. } = &mut event.fact {
+            *answered = Some(([1; 16], [0; 16]));
+        }
+    });
     let contributed = |event: &Event| matches!(event.fact, Fact::Contributed { .. });
     check(AmountNotPositive, contributed, |event| event.moves[0].lots[0].amount = 0);
     check(AmountNotPositive, contributed, |event| event.moves[0].lots[0].amount = -5);
