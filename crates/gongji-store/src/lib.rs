@@ -6,6 +6,7 @@ mod engine;
 mod fault;
 pub mod memory;
 mod partition;
+pub mod postgres;
 mod projector;
 mod replay;
 pub mod seal;

@@ -69,7 +69,7 @@ pub struct Projected {
     pub objects_seq: u64,
 }
 
-/// Three stores speak this: SQLite, memory with injected faults, and (later) PostgreSQL.
+/// Three stores speak this: SQLite, PostgreSQL, and memory with injected faults.
 pub trait Store: Send + Sync + 'static {
     /// Becomes the partition's only writer.
     fn take_over(&self, part: Part) -> Result<(Box<dyn Journal>, Head), Fault>;

@@ -1,6 +1,7 @@
 //! What the tests need on the machine, installed when it is missing.
 //!
-//! The build needs a C compiler (SQLite is compiled in); the page tests need Node, a Chromium and a font with Chinese.
+//! The build needs a C compiler (SQLite is compiled in); the tests of the store need PostgreSQL's programs, of which each test starts its own server;
+//! the page tests need Node, a Chromium and a font with Chinese.
 //! Debian's packages only; where they cannot be installed, the reason and the command are printed and the run fails: a
 //! suite that quietly leaves the pages out would prove nothing.
 
@@ -20,6 +21,8 @@ const COMPILER: &[Need] = &[
     Need { package: "libc6-dev", is_there: || Path::new("/usr/include/stdio.h").exists() },
 ];
 
+const DATABASE: &[Need] = &[Need { package: "postgresql", is_there: has_postgresql }];
+
 const BROWSER: &[Need] = &[
     Need { package: "chromium", is_there: || Path::new("/usr/bin/chromium").exists() },
     Need { package: "fonts-noto-cjk", is_there: || Path::new("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc").exists() },
@@ -33,6 +36,16 @@ pub fn for_the_build() -> anyhow::Result<()> {
         ensure!(answers("cargo", &[component, "--version"]), "`cargo {component}` is missing; install it with: rustup component add rustfmt clippy");
     }
     install(COMPILER)
+}
+
+/// What the tests of the store need: a PostgreSQL to start, not one that runs.
+pub fn for_the_tests() -> anyhow::Result<()> {
+    install(DATABASE)
+}
+
+fn has_postgresql() -> bool {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    versions.into_iter().any(|version| version.path().join("bin/initdb").exists())
 }
 
 /// What the page tests need: Chromium, a CJK font, Node, and the packages of `e2e/package-lock.json`.

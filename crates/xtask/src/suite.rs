@@ -42,7 +42,10 @@ pub fn run(root: &Path, all: bool, only: &[String]) -> anyhow::Result<()> {
                 Outcome { name, ok, took: began.elapsed(), counts: None }
             }
             "build" => stage::run(name, Runner::Check, cargo(root, &["build", "--workspace", "--bins", "--locked", "--quiet"]))?,
-            "tests" => tests(root, name, nextest, all)?,
+            "tests" => {
+                prepare::for_the_tests()?;
+                tests(root, name, nextest, all)?
+            }
             "doc tests" => stage::run(name, Runner::CargoTest, cargo(root, &["test", "--workspace", "--doc", "--locked", "--quiet"]))?,
             "pages" => {
                 prepare::for_the_pages(root)?;

@@ -11,4 +11,7 @@ mod files;
 mod gate;
 mod histories;
 mod journey;
+mod postgres;
+mod postgres_proxy;
+mod postgres_server;
 mod stores;

@@ -1,9 +1,11 @@
 //! Every store that an installation can stand on.
 
 use crate::country::{Dump, dump, start};
+use crate::postgres_server::Database;
 use gongji_ledger::Part;
 use gongji_store::clock::MovableClock;
 use gongji_store::memory::MemoryStore;
+use gongji_store::postgres::PostgresStore;
 use gongji_store::sqlite::SqliteStore;
 use gongji_store::store::Store;
 use gongji_store::{Engine, Fault};
@@ -13,11 +15,12 @@ use std::sync::Arc;
 pub enum Place {
     Folder(tempfile::TempDir),
     Memory(MemoryStore),
+    Database(Database),
 }
 
 /// One empty place for each kind of store.
-pub fn places(parts: Part) -> [Place; 2] {
-    [Place::Folder(tempfile::tempdir().unwrap()), Place::Memory(MemoryStore::new(parts))]
+pub fn places(parts: Part) -> [Place; 3] {
+    [Place::Folder(tempfile::tempdir().unwrap()), Place::Memory(MemoryStore::new(parts)), Place::Database(Database::new())]
 }
 
 impl Place {
@@ -25,6 +28,7 @@ impl Place {
         Ok(match self {
             Place::Folder(folder) => Arc::new(SqliteStore::open(folder.path(), parts)?),
             Place::Memory(store) => Arc::new(store.reopen(parts)?),
+            Place::Database(database) => Arc::new(PostgresStore::open(&database.url(), parts)?),
         })
     }
 
@@ -42,6 +46,7 @@ impl Place {
                     }
                 }
                 Place::Memory(store) => store.lose_books(part),
+                Place::Database(database) => PostgresStore::open(&database.url(), parts).unwrap().forget_books(part).unwrap(),
             }
         }
     }
