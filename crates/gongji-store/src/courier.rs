@@ -57,6 +57,13 @@ impl Courier {
         for envelope in envelopes {
             self.waiting.entry(envelope.to).or_default().push_back(envelope);
         }
+        self.show(false);
+    }
+
+    fn show(&self, were_applied: bool) {
+        if let Some(gauges) = self.doors.gauges(self.part) {
+            gauges.messages_moved(self.waiting.values().any(|waiting| !waiting.is_empty()), were_applied);
+        }
     }
 
     /// Sends the first messages to every destination and waits for the replies. Returns whether anything was applied.
@@ -103,6 +110,7 @@ impl Courier {
         if applied {
             // A full projector is behind anyway: the next round tells it again.
             let _ = self.projector.try_send(projector::Item::Delivered(to, watermark));
+            self.show(true);
         }
         applied
     }

@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::courier::{Courier, DisturbMessages};
 use crate::fault::Fault;
+use crate::gauges::{Gauges, Reading};
 use crate::partition::{BATCH_MAX, Decided, Inbound, Writer};
 use crate::projector::{Item, Progress};
 use crate::replay::{Started, check_watermarks, replay};
@@ -43,6 +44,10 @@ impl Doors {
     fn queue(&self, part: Part) -> Result<mpsc::Sender<Inbound>, Fault> {
         let queues = self.queues.read().expect("no holder of the queues panics");
         queues.get(usize::from(part)).and_then(Option::clone).ok_or(Fault::Stopped(part))
+    }
+
+    pub(crate) fn gauges(&self, part: Part) -> Option<&Gauges> {
+        self.shared.get(usize::from(part)).map(|shared| &shared.gauges)
     }
 
     pub(crate) fn is_shut(&self, part: Part) -> bool {
@@ -307,13 +312,34 @@ impl Engine {
 
     /// Messages sent and not yet applied.
     pub fn messages_under_way(&self) -> u64 {
-        let mut count = 0;
-        for from in 0..=self.parts {
-            if let Some(Object::Partition(partition)) = self.handles[usize::from(from)].shared.get(&Key::Partition).as_deref() {
-                count += partition.sent.iter().map(|(to, sent)| sent.saturating_sub(self.doors.received(*to, from))).sum::<u64>();
-            }
+        (0..=self.parts).map(|from| self.messages_from(from)).sum()
+    }
+
+    fn messages_from(&self, from: Part) -> u64 {
+        match self.handles[usize::from(from)].shared.get(&Key::Partition).as_deref() {
+            Some(Object::Partition(partition)) => partition.sent.iter().map(|(to, sent)| sent.saturating_sub(self.doors.received(*to, from))).sum(),
+            _ => 0,
         }
-        count
+    }
+
+    /// How a partition does right now, for whoever watches.
+    pub fn reading(&self, part: Part) -> Option<Reading> {
+        let handle = self.handles.get(usize::from(part))?;
+        let (seq, progress) = (handle.shared.committed(), *handle.progress.borrow());
+        let queue = self.doors.queue(part).ok();
+        Some(Reading {
+            is_writing: queue.is_some(),
+            seq,
+            queued: queue.map_or(0, |queue| queue.max_capacity() - queue.capacity()),
+            records_behind: seq.saturating_sub(progress.lines_seq),
+            is_stuck: progress.is_stuck,
+            messages: self.messages_from(part),
+            ..handle.shared.gauges.read()
+        })
+    }
+
+    pub fn gauges(&self, part: Part) -> Option<&Gauges> {
+        self.doors.gauges(part)
     }
 
     /// Tells when a partition has committed again.

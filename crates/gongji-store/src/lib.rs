@@ -4,6 +4,7 @@ pub mod clock;
 mod courier;
 mod engine;
 mod fault;
+pub mod gauges;
 pub mod memory;
 mod partition;
 pub mod postgres;

@@ -169,12 +169,15 @@ impl Writer {
 
     /// Takes one batch through, and notices whether the partition can go on after it.
     pub fn turn(&mut self, requests: Vec<Request>) -> Result<Vec<Reply>, Fault> {
+        let asked = requests.len();
+        self.shared.gauges.batch_begins();
         // A bug ends this partition and no other; after it nothing here is used again but the way out.
         let outcome = catch_unwind(AssertUnwindSafe(|| self.batch(requests))).unwrap_or_else(|_| {
             self.is_ended = true;
             Err(Fault::Unknown(format!("a bug stopped partition {}", self.part)))
         });
         self.is_ended |= matches!(&outcome, Err(Fault::Fenced(_) | Fault::Stopped(_) | Fault::Damaged(_)));
+        self.shared.gauges.batch_ends(asked, outcome.is_ok(), self.head.epoch, self.due.first().map(|(due, _)| *due));
         outcome
     }
 
@@ -223,10 +226,12 @@ impl Writer {
     }
 
     fn commit(&mut self, record: &Record) -> Result<(), Fault> {
-        let why = match self.journal.commit(record) {
+        let committed = self.shared.gauges.committing(|| self.journal.commit(record));
+        let why = match committed {
             Err(Fault::Unknown(why)) => why,
             other => return other,
         };
+        self.shared.gauges.commit_unknown();
         // Take over again: the sequence tells whether the batch in doubt landed.
         tracing::warn!(part = self.part, why, "a commit's outcome is unknown; taking over again");
         let again = self.store.take_over(self.part);

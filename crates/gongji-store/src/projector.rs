@@ -115,6 +115,7 @@ impl Projector {
     pub fn take(&mut self, item: Item, told: &mut Vec<tokio::sync::oneshot::Sender<()>>) {
         match item {
             Item::Committed(committed) => {
+                self.shared.gauges.books_wait();
                 self.seq = committed.seq;
                 self.pending.lines_seq = self.pending.lines_seq.max(committed.seq);
                 self.pending.lines.extend(committed.lines);
@@ -168,6 +169,7 @@ impl Projector {
         if let Some((_, objects)) = &projection.objects {
             self.shared.settle(objects);
         }
+        self.shared.gauges.books_written();
         self.progress.send_replace(Progress { lines_seq: projection.lines_seq, is_stuck: false });
     }
 }

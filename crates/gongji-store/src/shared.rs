@@ -1,5 +1,6 @@
 //! The committed state in memory: written by the partition's writer after each commit, read by everybody.
 
+use crate::gauges::Gauges;
 use gongji_wallet::ids::{Key, RequestKey};
 use gongji_wallet::object::Object;
 use gongji_wallet::work::{KeyHasher, KeyMap};
@@ -14,6 +15,8 @@ const SHARDS: usize = 64;
 pub const SETTLED_MAX: usize = 200_000;
 
 pub struct Shared {
+    /// For whoever watches.
+    pub gauges: Gauges,
     shards: Vec<RwLock<KeyMap<Arc<Object>>>>,
     /// No timed key above this one has left memory.
     horizon: RwLock<RequestKey>,
@@ -27,6 +30,7 @@ pub struct Shared {
 impl Shared {
     pub fn new(horizon: RequestKey, committed: u64, settled_max: usize) -> Shared {
         Shared {
+            gauges: Gauges::default(),
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
             horizon: RwLock::new(horizon),
             settled: Mutex::default(),

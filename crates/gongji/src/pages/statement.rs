@@ -348,7 +348,14 @@ async fn table(member: Member) -> Page {
             Purse::Wallet => ("钱包", line.wallet_after),
             Purse::Personal { .. } => ("个人账户", line.personal_after),
         };
-        table.row(&[crate::time::rfc3339(line.at), teller.what(line)?, purse.to_owned(), line.amount.to_string(), left.to_string(), Sheet::receipt(line).number()]);
+        table.row(&[
+            crate::time::rfc3339(line.at),
+            teller.what(line)?,
+            purse.to_owned(),
+            line.amount.to_string(),
+            left.to_string(),
+            Sheet::receipt(line).number(),
+        ]);
     }
     let headers = [(CONTENT_TYPE, "text/csv; charset=utf-8"), (CONTENT_DISPOSITION, "attachment; filename=\"gongji-statement.csv\"")];
     Ok((headers, table.finish()).into_response())
