@@ -25,3 +25,8 @@ pub use partition::{BATCH_MAX, Decided};
 pub use projector::Progress;
 pub use shared::{SETTLED_MAX, Shared};
 pub use stepped::Stepped;
+
+#[cfg(test)]
+#[path = "../tests/it/postgres_server.rs"]
+#[allow(clippy::unwrap_used, dead_code)]
+mod postgres_server;

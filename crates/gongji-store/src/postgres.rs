@@ -13,7 +13,7 @@ use tokio_postgres::{Config, Row};
 
 mod books;
 mod journal;
-mod session;
+pub(crate) mod session;
 
 use books::PgBooks;
 use journal::PgJournal;
@@ -114,6 +114,16 @@ impl PostgresStore {
         Ok(!self.0.read("select 1 from projected where part = $1", &[&part_number(part)])?.is_empty())
     }
 
+    /// A connection of its own, for the vault.
+    pub(crate) fn session(&self) -> Result<Session, Fault> {
+        self.0.connect()
+    }
+
+    /// A connection for single statements that read, shared with others.
+    pub(crate) fn shared_session(&self) -> Result<Arc<Session>, Fault> {
+        self.0.reader()
+    }
+
     /// Deletes a partition's books; the next start makes them anew from the journal.
     pub fn forget_books(&self, part: Part) -> Result<(), Fault> {
         let session = self.0.connect()?;
@@ -186,7 +196,7 @@ impl Store for PostgresStore {
 
 /// What the server must be set to, or "committed" would not mean kept.
 fn check_settings(session: &Session) -> Result<(), Fault> {
-    let setting = |sql: &'static str| -> Result<String, Fault> { Ok(session.query(sql, &[])?.first().map_or(Ok(String::new()), |row| row.try_get(0))?) };
+    let setting = |sql: &str| -> Result<String, Fault> { Ok(session.query(sql, &[])?.first().map_or(Ok(String::new()), |row| row.try_get(0))?) };
     let version = setting("show server_version_num")?;
     if version.len() < SERVER_MIN.len() || *version < *SERVER_MIN {
         return Err(Fault::Failed(format!("the database is too old: version {version}, at least {SERVER_MIN}")));

@@ -1,17 +1,18 @@
 //! The vault: who the holders are, how they prove it, and what they are told.
 //!
-//! One SQLite file, `vault.sqlite`, holds personal data, credentials, sessions, one-time codes, messages,
+//! One SQLite file, `vault.sqlite`, or tables beside the journal on PostgreSQL, hold personal data, credentials, sessions, one-time codes, messages,
 //! institution keys and consents. It is no projection: the journal knows holders by number only, and this is the
 //! one place that knows which person a number is. Names, ID numbers, phones and texts are sealed
 //! ([`crate::seal`]); look-ups go over keyed digests. Nothing in here decides about money.
 //!
 //! A [`Vault`] is a cheap handle, to be cloned into every task. Its functions block: call them in
 //! `spawn_blocking`, except [`Vault::session_in_memory`] and [`Vault::verify_proof`], which touch no disk.
-//! One connection writes, a few read; no lock is held while a password is hashed.
+//! One writes at a time, a few read; no lock is held while a password is hashed.
 //! The time is always an argument (`now_ms`, milliseconds since 1970 UTC): the sandbox has a clock that moves.
 
 mod code;
 mod consent;
+mod database;
 mod institution_key;
 mod mask;
 mod memory;
@@ -30,9 +31,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use crate::fault::Fault;
+use crate::postgres::PostgresStore;
+use crate::postgres::session::Session as Connected;
 use crate::seal::{KeyError, Keys, Place, SealBroken, Sensitive};
+use database::Db;
 
 pub use code::{CODE_ATTEMPTS_MAX, CODE_MS, CODES_PER_DAY_MAX, CodeAsk, CodeError, CodeLimit, Purpose, RESEND_MS, StartedCode};
 pub use consent::Consent;
@@ -69,6 +74,8 @@ mod migrations {
 pub enum VaultError {
     #[error("the vault cannot be read or written: {0}")]
     Database(#[from] rusqlite::Error),
+    #[error("the vault cannot be read or written: {0}")]
+    Store(#[from] Fault),
     #[error("the vault cannot be brought to this version: {0}")]
     Migration(#[from] refinery::Error),
     #[error("the data folder {path} cannot be used: {source}")]
@@ -96,14 +103,26 @@ pub struct Vault(Arc<Inner>);
 struct Inner {
     keys: Keys,
     partition_count: u16,
-    writer: Mutex<Connection>,
-    readers: Vec<Mutex<Connection>>,
-    next_reader: AtomicUsize,
+    kept: Kept,
     /// Verified when nobody is there to verify, so that an unknown person costs what a known one costs.
     dummy: password::Hashed,
     sessions: session::SessionCache,
     institution_keys: institution_key::InstitutionKeyCache,
     people: person::PersonCache,
+}
+
+/// Where the tables are.
+enum Kept {
+    File {
+        writer: Mutex<Connection>,
+        readers: Vec<Mutex<Connection>>,
+        next_reader: AtomicUsize,
+    },
+    Server {
+        store: PostgresStore,
+        /// `None` until something is written, and after its connection was lost.
+        writer: Mutex<Option<Connected>>,
+    },
 }
 
 impl fmt::Debug for Vault {
@@ -130,24 +149,37 @@ impl Vault {
         let path = data_folder.join(VAULT_FILE);
         let mut writer = connect(&path, OpenFlags::default())?;
         migrations::migrations::runner().set_grouped(true).run(&mut writer)?;
-        check_meta(&mut writer, &keys, partition_count)?;
         let readers = (0..READER_COUNT)
             .map(|_| {
                 let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
                 connect(&path, flags).map(Mutex::new)
             })
             .collect::<Result<_>>()?;
-        Ok(Self(Arc::new(Inner {
+        Self::open_kept(Kept::File { writer: Mutex::new(writer), readers, next_reader: AtomicUsize::new(0) }, keys, partition_count)
+    }
+
+    /// Opens the vault of an installation on PostgreSQL. The keys stay in a folder: who has the database alone can read nobody's name.
+    pub fn open_on(store: &PostgresStore, keys: Keys, partition_count: u16) -> Result<Self> {
+        Self::open_kept(Kept::Server { store: store.clone(), writer: Mutex::default() }, keys, partition_count)
+    }
+
+    /// Whether an installation on PostgreSQL has a vault already; where it has none its keys are made.
+    pub fn is_on(store: &PostgresStore) -> Result<bool> {
+        Ok(!Db::Server(&*store.shared_session()?).rows("select 1 from vault_meta where part = 0 and name = 'keys'", (), |_| Ok(()))?.is_empty())
+    }
+
+    fn open_kept(kept: Kept, keys: Keys, partition_count: u16) -> Result<Self> {
+        let vault = Self(Arc::new(Inner {
             dummy: password::Hashed::of(&keys, "no password hashes to this"),
             keys,
             partition_count,
-            writer: Mutex::new(writer),
-            readers,
-            next_reader: AtomicUsize::new(0),
+            kept,
             sessions: session::SessionCache::default(),
             institution_keys: institution_key::InstitutionKeyCache::default(),
             people: person::PersonCache::default(),
-        })))
+        }));
+        vault.write(|db, keys| check_meta(db, keys, partition_count))?;
+        Ok(vault)
     }
 
     /// The keys of this installation.
@@ -180,28 +212,68 @@ impl Vault {
     }
 
     /// Runs `work` in one transaction of the writer; an error rolls it back.
-    fn write<T>(&self, work: impl FnOnce(&Transaction<'_>, &Keys) -> Result<T>) -> Result<T> {
-        let mut writer = lock(&self.0.writer);
-        let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let answer = work(&tx, &self.0.keys)?;
-        tx.commit()?;
-        Ok(answer)
+    fn write<T>(&self, work: impl FnOnce(&Db<'_>, &Keys) -> Result<T>) -> Result<T> {
+        match &self.0.kept {
+            Kept::File { writer, .. } => {
+                let mut writer = lock(writer);
+                let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                let answer = work(&Db::File(&tx), &self.0.keys)?;
+                tx.commit()?;
+                Ok(answer)
+            }
+            Kept::Server { store, writer } => {
+                let mut place = lock(writer);
+                let session = match place.take() {
+                    Some(session) if !session.is_lost() => session,
+                    _ => store.session()?,
+                };
+                let answer = write_on(&session, |db| work(db, &self.0.keys));
+                // One that could not even roll back goes, and with it what it had begun.
+                if answer.is_ok() || session.batch("rollback").is_ok() {
+                    *place = Some(session);
+                }
+                answer
+            }
+        }
     }
 
     /// Runs `work` on a reader that is free, or waits for one.
-    fn read<T>(&self, work: impl FnOnce(&Connection, &Keys) -> Result<T>) -> Result<T> {
-        let first = self.0.next_reader.fetch_add(1, Ordering::Relaxed);
+    fn read<T>(&self, work: impl Fn(&Db<'_>, &Keys) -> Result<T>) -> Result<T> {
+        let (readers, next_reader) = match &self.0.kept {
+            Kept::File { readers, next_reader, .. } => (readers, next_reader),
+            Kept::Server { store, .. } => {
+                let session = store.shared_session()?;
+                return match work(&Db::Server(&session), &self.0.keys) {
+                    Err(_) if session.is_lost() => work(&Db::Server(&*store.shared_session()?), &self.0.keys),
+                    answer => answer,
+                };
+            }
+        };
+        let first = next_reader.fetch_add(1, Ordering::Relaxed);
         for step in 0..READER_COUNT {
-            match self.0.readers[(first + step) % READER_COUNT].try_lock() {
-                Ok(reader) => return work(&reader, &self.0.keys),
+            match readers[(first + step) % READER_COUNT].try_lock() {
+                Ok(reader) => return work(&Db::File(&reader), &self.0.keys),
                 Err(TryLockError::Poisoned(poisoned)) => {
-                    return work(&poisoned.into_inner(), &self.0.keys);
+                    return work(&Db::File(&poisoned.into_inner()), &self.0.keys);
                 }
                 Err(TryLockError::WouldBlock) => {}
             }
         }
-        work(&lock(&self.0.readers[first % READER_COUNT]), &self.0.keys)
+        work(&Db::File(&lock(&readers[first % READER_COUNT])), &self.0.keys)
     }
+}
+
+/// One transaction on PostgreSQL. As with the file, one writes at a time, whichever process it is: what is counted here (attempts, codes, numbers
+/// given out) is read and then written.
+fn write_on<T>(session: &Connected, work: impl FnOnce(&Db<'_>) -> Result<T>) -> Result<T> {
+    let warnings = session.warnings();
+    session.batch("begin; select from vault_turn where part = 0 for update")?;
+    let answer = work(&Db::Server(session))?;
+    session.batch("commit")?;
+    if session.warnings() != warnings {
+        return Err(Fault::Unknown("the database did not wait for its standby".to_owned()).into());
+    }
+    Ok(answer)
 }
 
 /// A panic elsewhere does not spoil a connection: its transaction was rolled back when it was dropped.
@@ -225,12 +297,9 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
 }
 
 /// Pins keys and partition count at the first start and refuses others ever after.
-fn check_meta(writer: &mut Connection, keys: &Keys, partition_count: u16) -> Result<()> {
-    let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+fn check_meta(db: &Db<'_>, keys: &Keys, partition_count: u16) -> Result<()> {
     let fingerprint = keys.blind("vault", &[b"whose keys are these"]).to_vec();
-    let stored = |name: &str| -> Result<Option<Vec<u8>>> {
-        Ok(tx.query_row("select value from vault_meta where part = 0 and name = ?1", [name], |row| row.get(0)).optional()?)
-    };
+    let stored = |name: &str| -> Result<Option<Vec<u8>>> { db.row("select value from vault_meta where part = 0 and name = ?1", (name,), |row| row.get(0)) };
     match (stored("keys")?, stored("partitions")?) {
         (Some(known), _) if known != fingerprint => return Err(VaultError::WrongKeys),
         (Some(_), Some(count)) => {
@@ -241,11 +310,10 @@ fn check_meta(writer: &mut Connection, keys: &Keys, partition_count: u16) -> Res
         }
         _ => {
             let sql = "insert into vault_meta (part, name, value) values (0, ?1, ?2)";
-            tx.execute(sql, ("keys", &fingerprint))?;
-            tx.execute(sql, ("partitions", partition_count.to_be_bytes().to_vec()))?;
+            db.execute(sql, ("keys", fingerprint))?;
+            db.execute(sql, ("partitions", partition_count.to_be_bytes().to_vec()))?;
         }
     }
-    tx.commit()?;
     Ok(())
 }
 
@@ -255,18 +323,19 @@ pub fn part_of(id: u64) -> u16 {
 }
 
 /// Gives the next number of its kind in a partition; numbers never come back.
-fn next_id(tx: &Transaction<'_>, part: u16, kind: &'static str) -> Result<u64> {
-    let last: i64 = tx
-        .prepare_cached(
-            "insert into vault_serial (part, kind, last) values (?1, ?2, 1)
-             on conflict (part, kind) do update set last = last + 1 returning last",
-        )?
-        .query_row((part, kind), |row| row.get(0))?;
+fn next_id(db: &Db<'_>, part: u16, kind: &'static str) -> Result<u64> {
+    let last: Option<i64> = db.row(
+        "insert into vault_serial (part, kind, last) values (?1, ?2, 1)
+         on conflict (part, kind) do update set last = vault_serial.last + 1 returning last",
+        (part, kind),
+        |row| row.get(0),
+    )?;
+    let last = last.expect("the statement returns the row that it has put");
     assert!(last < 1 << SERIAL_BITS, "partition {part} has used all numbers for {kind}");
     Ok((u64::from(part) << SERIAL_BITS) | last as u64)
 }
 
-/// SQLite integers are signed; our numbers stay below 2^63 (partitions below 2^15), so nothing is lost.
+/// The databases' integers are signed; our numbers stay below 2^63 (partitions below 2^15), so nothing is lost.
 fn sql_id(id: u64) -> i64 {
     id as i64
 }
@@ -281,3 +350,8 @@ fn unseal_some(keys: &Keys, place: Place, sealed: Option<Vec<u8>>) -> Result<Opt
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+#[path = "vault/tests.rs"]
+#[allow(clippy::duplicate_mod)]
+mod tests_on_postgres;

@@ -56,7 +56,7 @@ pub struct Session {
     /// Outlives the store that connected it.
     _driver: Arc<Driver>,
     client: Client,
-    statements: Mutex<HashMap<&'static str, Statement>>,
+    statements: Mutex<HashMap<String, Statement>>,
     warnings: Arc<AtomicU64>,
     is_lost: AtomicBool,
 }
@@ -125,26 +125,26 @@ impl Session {
         &mut self.client
     }
 
-    pub async fn prepared(&self, sql: &'static str) -> Result<Statement, Error> {
+    async fn prepared(&self, sql: &str) -> Result<Statement, Error> {
         let known = self.statements.lock().expect("no holder of the statements panics").get(sql).cloned();
         if let Some(statement) = known {
             return Ok(statement);
         }
         let statement = self.client.prepare(sql).await?;
-        self.statements.lock().expect("no holder of the statements panics").insert(sql, statement.clone());
+        self.statements.lock().expect("no holder of the statements panics").insert(sql.to_owned(), statement.clone());
         Ok(statement)
     }
 
-    pub fn prepare(&self, sql: &'static str) -> Result<(), Error> {
-        self.asked(self.prepared(sql)).map(drop)
+    pub fn prepare(&self, sql: &str) -> Result<Statement, Error> {
+        self.asked(self.prepared(sql))
     }
 
-    pub fn query(&self, sql: &'static str, values: Values<'_>) -> Result<Vec<Row>, Error> {
+    pub fn query(&self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, Error> {
         self.asked(async { self.client.query(&self.prepared(sql).await?, values).await })
     }
 
     /// Rows changed. Outside a transaction it is committed when this returns.
-    pub fn execute(&self, sql: &'static str, values: Values<'_>) -> Result<u64, Error> {
+    pub fn execute(&self, sql: &str, values: Values<'_>) -> Result<u64, Error> {
         self.asked(async { self.client.execute(&self.prepared(sql).await?, values).await })
     }
 

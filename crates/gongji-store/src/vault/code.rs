@@ -4,8 +4,7 @@
 //! asked for (an ID number, a new phone) is sealed in the ticket's row, so that nothing personal travels in a form.
 //! Where nobody is to be texted (no such person) there is a ticket all the same, and no code fits it.
 
-use rusqlite::{OptionalExtension as _, Transaction};
-
+use super::database::Db;
 use super::person::id_blind;
 use super::{Result, Vault};
 use crate::seal::{Keys, Place, Sensitive, equal_in_constant_time, from_base64url, random, random_below, sm3, to_base64url};
@@ -107,25 +106,25 @@ impl Vault {
                 None => false,
             };
             for (part, asker) in [Some(by_id), typed, on_file].iter().flatten() {
-                tx.prepare_cached("insert or ignore into code_asked (part, asker_blind, asked_ms) values (?1, ?2, ?3)")?.execute((part, asker, now_ms))?;
+                tx.execute("insert into code_asked (part, asker_blind, asked_ms) values (?1, ?2, ?3) on conflict do nothing", (part, asker, now_ms))?;
             }
             let is_sent = ask.is_deliverable && !is_quiet;
             let code_mac = if is_sent { code_mac(keys, &ticket, code.reveal()) } else { random() };
             let row_id = u64::from_be_bytes(random()) >> 1;
-            tx.prepare_cached(
+            tx.execute(
                 "insert into one_time_code (part, ticket_sm3, purpose, row_id, sealed_payload, code_mac, attempts_left, expires_ms)
                  values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            )?
-            .execute((
-                part,
-                sm3(ticket.as_bytes()),
-                ask.purpose.as_str(),
-                row_id as i64,
-                keys.seal(Place::new("one_time_code", "payload", row_id), ask.payload),
-                code_mac,
-                CODE_ATTEMPTS_MAX,
-                expires_ms,
-            ))?;
+                (
+                    part,
+                    sm3(ticket.as_bytes()),
+                    ask.purpose.as_str(),
+                    row_id as i64,
+                    keys.seal(Place::new("one_time_code", "payload", row_id), ask.payload),
+                    code_mac,
+                    CODE_ATTEMPTS_MAX,
+                    expires_ms,
+                ),
+            )?;
             Ok(Ok(StartedCode { ticket: ticket.clone(), code: is_sent.then(|| code.clone()), expires_ms }))
         })
     }
@@ -148,15 +147,12 @@ impl Vault {
         let part = u16::from_be_bytes([bytes[0], bytes[1]]);
         let ticket_sm3 = sm3(ticket.as_bytes());
         self.write(|tx, keys| {
-            let found = tx
-                .prepare_cached(
-                    "select row_id, sealed_payload, code_mac, attempts_left, expires_ms from one_time_code
+            let found = tx.row(
+                "select row_id, sealed_payload, code_mac, attempts_left, expires_ms from one_time_code
                      where part = ?1 and ticket_sm3 = ?2 and purpose = ?3",
-                )?
-                .query_row((part, ticket_sm3, purpose.as_str()), |row| {
-                    Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, [u8; 32]>(2)?, row.get::<_, u32>(3)?, row.get::<_, i64>(4)?))
-                })
-                .optional()?;
+                (part, ticket_sm3, purpose.as_str()),
+                |row| Ok((row.get::<i64>(0)?, row.get::<Vec<u8>>(1)?, row.get::<[u8; 32]>(2)?, row.get::<u32>(3)?, row.get::<i64>(4)?)),
+            )?;
             let Some((row_id, sealed, expected, attempts_left, expires_ms)) = found else {
                 return Ok(Err(CodeError::Gone));
             };
@@ -165,12 +161,12 @@ impl Vault {
             }
             if equal_in_constant_time(&expected, &code_mac(keys, ticket, code.reveal())) {
                 if is_used_up {
-                    tx.prepare_cached("delete from one_time_code where part = ?1 and ticket_sm3 = ?2")?.execute((part, ticket_sm3))?;
+                    tx.execute("delete from one_time_code where part = ?1 and ticket_sm3 = ?2", (part, ticket_sm3))?;
                 }
                 return Ok(Ok(keys.unseal(Place::new("one_time_code", "payload", row_id as u64), &sealed)?));
             }
             let attempts_left = attempts_left - 1;
-            tx.prepare_cached("update one_time_code set attempts_left = ?3 where part = ?1 and ticket_sm3 = ?2")?.execute((part, ticket_sm3, attempts_left))?;
+            tx.execute("update one_time_code set attempts_left = ?3 where part = ?1 and ticket_sm3 = ?2", (part, ticket_sm3, attempts_left))?;
             Ok(Err(if attempts_left == 0 { CodeError::Gone } else { CodeError::Wrong { attempts_left } }))
         })
     }
@@ -181,16 +177,17 @@ fn code_mac(keys: &Keys, ticket: &str, code: &str) -> [u8; 32] {
 }
 
 /// How many in the last 24 hours, the first and the last of them.
-fn asked_in_a_day(tx: &Transaction<'_>, part: u16, asker: &[u8; 32], now_ms: i64) -> Result<(u32, i64, i64)> {
-    Ok(tx
-        .prepare_cached(
-            "select count(*), coalesce(min(asked_ms), 0), coalesce(max(asked_ms), 0) from code_asked
+fn asked_in_a_day(tx: &Db<'_>, part: u16, asker: &[u8; 32], now_ms: i64) -> Result<(u32, i64, i64)> {
+    let counted = tx.row(
+        "select count(*), coalesce(min(asked_ms), 0), coalesce(max(asked_ms), 0) from code_asked
              where part = ?1 and asker_blind = ?2 and asked_ms > ?3",
-        )?
-        .query_row((part, asker, now_ms - DAY_MS), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?)
+        (part, asker, now_ms - DAY_MS),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    Ok(counted.expect("a count has a row"))
 }
 
-fn limit_of(tx: &Transaction<'_>, part: u16, asker: &[u8; 32], now_ms: i64) -> Result<Option<CodeLimit>> {
+fn limit_of(tx: &Db<'_>, part: u16, asker: &[u8; 32], now_ms: i64) -> Result<Option<CodeLimit>> {
     let (count, first_ms, last_ms) = asked_in_a_day(tx, part, asker, now_ms)?;
     if count >= CODES_PER_DAY_MAX {
         return Ok(Some(CodeLimit { retry_ms: first_ms + DAY_MS }));
@@ -198,7 +195,7 @@ fn limit_of(tx: &Transaction<'_>, part: u16, asker: &[u8; 32], now_ms: i64) -> R
     Ok((count > 0 && now_ms < last_ms + RESEND_MS).then_some(CodeLimit { retry_ms: last_ms + RESEND_MS }))
 }
 
-pub(super) fn sweep(tx: &Transaction<'_>, now_ms: i64) -> Result<usize> {
-    let codes = tx.execute("delete from one_time_code where expires_ms <= ?1", [now_ms])?;
-    Ok(codes + tx.execute("delete from code_asked where asked_ms <= ?1", [now_ms - DAY_MS])?)
+pub(super) fn sweep(tx: &Db<'_>, now_ms: i64) -> Result<usize> {
+    let codes = tx.execute("delete from one_time_code where expires_ms <= ?1", (now_ms,))?;
+    Ok(codes + tx.execute("delete from code_asked where asked_ms <= ?1", (now_ms - DAY_MS,))?)
 }

@@ -22,8 +22,10 @@ impl Vault {
         let part = part_of(holder);
         self.write(|tx, _| {
             let id = next_id(tx, part, "consent")?;
-            tx.prepare_cached("insert into consent (part, consent_id, holder, given_by, subject, text_version, given_ms) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
-                .execute((part, sql_id(id), sql_id(holder), sql_id(given_by), subject, text_version, now_ms))?;
+            tx.execute(
+                "insert into consent (part, consent_id, holder, given_by, subject, text_version, given_ms) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                (part, sql_id(id), sql_id(holder), sql_id(given_by), subject, text_version, now_ms),
+            )?;
             Ok(id)
         })
     }
@@ -31,31 +33,32 @@ impl Vault {
     /// Consents about a holder, oldest first, withdrawn ones included: they are evidence.
     pub fn consents(&self, holder: u64) -> Result<Vec<Consent>> {
         self.read(|db, _| {
-            let mut statement = db.prepare_cached(
+            db.rows(
                 "select consent_id, holder, given_by, subject, text_version, given_ms, withdrawn_ms from consent
                  where part = ?1 and holder = ?2 order by consent_id",
-            )?;
-            let rows = statement.query_map((part_of(holder), sql_id(holder)), |row| {
-                Ok(Consent {
-                    id: from_sql_id(row.get(0)?),
-                    holder: from_sql_id(row.get(1)?),
-                    given_by: from_sql_id(row.get(2)?),
-                    subject: row.get(3)?,
-                    text_version: row.get(4)?,
-                    given_ms: row.get(5)?,
-                    withdrawn_ms: row.get(6)?,
-                })
-            })?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
+                (part_of(holder), sql_id(holder)),
+                |row| {
+                    Ok(Consent {
+                        id: from_sql_id(row.get(0)?),
+                        holder: from_sql_id(row.get(1)?),
+                        given_by: from_sql_id(row.get(2)?),
+                        subject: row.get(3)?,
+                        text_version: row.get(4)?,
+                        given_ms: row.get(5)?,
+                        withdrawn_ms: row.get(6)?,
+                    })
+                },
+            )
         })
     }
 
     /// Withdraws a consent; false when the holder has no such standing consent.
     pub fn withdraw_consent(&self, holder: u64, consent_id: u64, now_ms: i64) -> Result<bool> {
         self.write(|tx, _| {
-            let changed = tx
-                .prepare_cached("update consent set withdrawn_ms = ?4 where part = ?1 and holder = ?2 and consent_id = ?3 and withdrawn_ms is null")?
-                .execute((part_of(holder), sql_id(holder), sql_id(consent_id), now_ms))?;
+            let changed = tx.execute(
+                "update consent set withdrawn_ms = ?4 where part = ?1 and holder = ?2 and consent_id = ?3 and withdrawn_ms is null",
+                (part_of(holder), sql_id(holder), sql_id(consent_id), now_ms),
+            )?;
             Ok(changed == 1)
         })
     }

@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use rusqlite::OptionalExtension as _;
-
 use super::memory::ReadThrough;
 use super::{Result, Vault};
 use crate::seal::{Sensitive, equal_in_constant_time, random, sm3, to_base64url};
@@ -62,11 +60,11 @@ impl Vault {
     pub fn put_institution_key(&self, institution: &str, key: &Sensitive, now_ms: i64) -> Result<()> {
         let (part, key_id, secret) = parse(key.reveal()).expect("a key has the form gk.<part and serial>.<secret>");
         self.write(|tx, _| {
-            tx.prepare_cached(
+            tx.execute(
                 "insert into institution_key (part, key_id, institution, secret_sm3, created_ms) values (?1, ?2, ?3, ?4, ?5)
                  on conflict (part, key_id) do nothing",
-            )?
-            .execute((part, key_id, institution, sm3(secret.as_bytes()), now_ms))?;
+                (part, key_id, institution, sm3(secret.as_bytes()), now_ms),
+            )?;
             Ok(())
         })
     }
@@ -76,10 +74,9 @@ impl Vault {
         let Some((part, key_id, secret)) = parse(key) else { return Ok(None) };
         let found = self.0.institution_keys.0.get_or_load(key_id.to_owned(), || {
             self.read(|db, _| {
-                Ok(db
-                    .prepare_cached("select institution, secret_sm3 from institution_key where part = ?1 and key_id = ?2 and revoked_ms is null")?
-                    .query_row((part, key_id), |row| Ok(Arc::new(Known { institution: Arc::from(row.get::<_, String>(0)?), secret_sm3: row.get(1)? })))
-                    .optional()?)
+                db.row("select institution, secret_sm3 from institution_key where part = ?1 and key_id = ?2 and revoked_ms is null", (part, key_id), |row| {
+                    Ok(Arc::new(Known { institution: Arc::from(row.get::<String>(0)?), secret_sm3: row.get(1)? }))
+                })
             })
         })?;
         Ok(found.and_then(|(known, _)| known.institution_if(secret)))
@@ -98,9 +95,7 @@ impl Vault {
             return Ok(false);
         };
         let changed = self.write(|tx, _| {
-            Ok(tx
-                .prepare_cached("update institution_key set revoked_ms = coalesce(revoked_ms, ?3) where part = ?1 and key_id = ?2")?
-                .execute((part, key_id, now_ms))?)
+            tx.execute("update institution_key set revoked_ms = coalesce(revoked_ms, ?3) where part = ?1 and key_id = ?2", (part, key_id, now_ms))
         })?;
         self.0.institution_keys.0.forget([key_id.to_owned()]);
         Ok(changed == 1)
@@ -109,14 +104,12 @@ impl Vault {
     /// The keys of an institution, oldest first.
     pub fn institution_keys(&self, part: u16, institution: &str) -> Result<Vec<InstitutionKey>> {
         self.read(|db, _| {
-            let mut statement = db.prepare_cached(
+            db.rows(
                 "select key_id, institution, created_ms, revoked_ms from institution_key
                  where part = ?1 and institution = ?2 order by created_ms, key_id",
-            )?;
-            let rows = statement.query_map((part, institution), |row| {
-                Ok(InstitutionKey { key_id: row.get(0)?, institution: row.get(1)?, created_ms: row.get(2)?, revoked_ms: row.get(3)? })
-            })?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
+                (part, institution),
+                |row| Ok(InstitutionKey { key_id: row.get(0)?, institution: row.get(1)?, created_ms: row.get(2)?, revoked_ms: row.get(3)? }),
+            )
         })
     }
 }

@@ -1,7 +1,6 @@
 //! Messages: texts to a phone and notices in the app, kept sealed and shown in the holder's inbox.
 
-use rusqlite::{Connection, OptionalExtension as _, Row};
-
+use super::database::{Db, Row};
 use super::{Result, Vault, from_sql_id, next_id, part_of, sql_id, unseal_some};
 use crate::seal::{Keys, Place, Sensitive};
 
@@ -56,20 +55,22 @@ impl Vault {
             for notice in notices {
                 let part = part_of(notice.holder);
                 let id = next_id(tx, part, "message")?;
-                tx.prepare_cached(
+                tx.execute(
                     "insert into message (part, message_id, holder, channel, sealed_phone, sealed_text, created_ms) values (?1, ?2, ?3, ?4, null, ?5, ?6)",
-                )?
-                .execute((
-                    part,
-                    sql_id(id),
-                    sql_id(notice.holder),
-                    Channel::Notice.as_str(),
-                    keys.seal(Place::new("message", "text", id), notice.text.reveal()),
-                    notice.created_ms,
-                ))?;
+                    (
+                        part,
+                        sql_id(id),
+                        sql_id(notice.holder),
+                        Channel::Notice.as_str(),
+                        keys.seal(Place::new("message", "text", id), notice.text.reveal()),
+                        notice.created_ms,
+                    ),
+                )?;
             }
-            tx.prepare_cached("insert into vault_meta (part, name, value) values (?1, 'noticed', ?2) on conflict (part, name) do update set value = ?2")?
-                .execute((part, last.to_be_bytes().to_vec()))?;
+            tx.execute(
+                "insert into vault_meta (part, name, value) values (?1, 'noticed', ?2) on conflict (part, name) do update set value = ?2",
+                (part, last.to_be_bytes().to_vec()),
+            )?;
             Ok(true)
         })
     }
@@ -85,11 +86,11 @@ impl Vault {
         self.write(|tx, keys| {
             let id = next_id(tx, part, "message")?;
             let seal = |column, text: &str| keys.seal(Place::new("message", column, id), text);
-            tx.prepare_cached(
+            tx.execute(
                 "insert into message (part, message_id, holder, channel, sealed_phone, sealed_text, created_ms)
                  values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            )?
-            .execute((part, sql_id(id), sql_id(holder), channel.as_str(), phone.map(|phone| seal("phone", phone)), seal("text", text), now_ms))?;
+                (part, sql_id(id), sql_id(holder), channel.as_str(), phone.map(|phone| seal("phone", phone)), seal("text", text), now_ms),
+            )?;
             Ok(id)
         })
     }
@@ -97,11 +98,12 @@ impl Vault {
     /// A holder's messages, newest first; `before` is the last id of the page before.
     pub fn messages(&self, holder: u64, before: Option<u64>, limit: usize) -> Result<Vec<Message>> {
         self.read(|db, keys| {
-            let mut statement = db.prepare_cached(&format!(
-                "select {COLUMNS} from message where part = ?1 and holder = ?2 and message_id < ?3 order by message_id desc limit ?4"
-            ))?;
-            let rows = statement.query_map((part_of(holder), sql_id(holder), before.map_or(i64::MAX, sql_id), limit.min(MESSAGES_PAGE_MAX) as i64), sealed)?;
-            rows.map(|row| row?.open(keys)).collect()
+            let rows = db.rows(
+                &format!("select {COLUMNS} from message where part = ?1 and holder = ?2 and message_id < ?3 order by message_id desc limit ?4"),
+                (part_of(holder), sql_id(holder), before.map_or(i64::MAX, sql_id), limit.min(MESSAGES_PAGE_MAX) as i64),
+                sealed,
+            )?;
+            rows.into_iter().map(|row| row.open(keys)).collect()
         })
     }
 
@@ -111,9 +113,9 @@ impl Vault {
         let mut messages = Vec::new();
         for part in 1..=self.partition_count() {
             messages.extend(self.read(|db, keys| {
-                let mut statement = db.prepare_cached(&format!("select {COLUMNS} from message where part = ?1 order by message_id desc limit ?2"))?;
-                let rows = statement.query_map((part, limit as i64), sealed)?;
-                rows.map(|row| row?.open(keys)).collect::<Result<Vec<_>>>()
+                let rows =
+                    db.rows(&format!("select {COLUMNS} from message where part = ?1 order by message_id desc limit ?2"), (part, limit as i64), sealed)?;
+                rows.into_iter().map(|row| row.open(keys)).collect::<Result<Vec<_>>>()
             })?);
         }
         messages.sort_by_key(|message| std::cmp::Reverse((message.created_ms, message.id)));
@@ -124,20 +126,17 @@ impl Vault {
     /// Marks one message as read; false when the holder has no such message.
     pub fn mark_read(&self, holder: u64, message_id: u64, now_ms: i64) -> Result<bool> {
         self.write(|tx, _| {
-            let changed = tx
-                .prepare_cached("update message set read_ms = coalesce(read_ms, ?4) where part = ?1 and holder = ?2 and message_id = ?3")?
-                .execute((part_of(holder), sql_id(holder), sql_id(message_id), now_ms))?;
+            let changed = tx.execute(
+                "update message set read_ms = coalesce(read_ms, ?4) where part = ?1 and holder = ?2 and message_id = ?3",
+                (part_of(holder), sql_id(holder), sql_id(message_id), now_ms),
+            )?;
             Ok(changed == 1)
         })
     }
 
     pub fn mark_all_read(&self, holder: u64, now_ms: i64) -> Result<usize> {
         self.write(|tx, _| {
-            Ok(tx.prepare_cached("update message set read_ms = ?3 where part = ?1 and holder = ?2 and read_ms is null")?.execute((
-                part_of(holder),
-                sql_id(holder),
-                now_ms,
-            ))?)
+            tx.execute("update message set read_ms = ?3 where part = ?1 and holder = ?2 and read_ms is null", (part_of(holder), sql_id(holder), now_ms))
         })
     }
 
@@ -145,17 +144,18 @@ impl Vault {
     pub fn unread_count(&self, holder: u64) -> Result<u32> {
         self.read(|db, _| {
             Ok(db
-                .prepare_cached("select count(*) from message where part = ?1 and holder = ?2 and channel = 'notice' and read_ms is null")?
-                .query_row((part_of(holder), sql_id(holder)), |row| row.get(0))
-                .optional()?
+                .row(
+                    "select count(*) from message where part = ?1 and holder = ?2 and channel = 'notice' and read_ms is null",
+                    (part_of(holder), sql_id(holder)),
+                    |row| row.get(0),
+                )?
                 .unwrap_or(0))
         })
     }
 }
 
-fn noticed(db: &Connection, part: u16) -> Result<u64> {
-    let kept: Option<Vec<u8>> =
-        db.prepare_cached("select value from vault_meta where part = ?1 and name = 'noticed'")?.query_row([part], |row| row.get(0)).optional()?;
+fn noticed(db: &Db<'_>, part: u16) -> Result<u64> {
+    let kept: Option<Vec<u8>> = db.row("select value from vault_meta where part = ?1 and name = 'noticed'", (part,), |row| row.get(0))?;
     Ok(kept.and_then(|value| <[u8; 8]>::try_from(value).ok()).map_or(0, u64::from_be_bytes))
 }
 
@@ -171,7 +171,7 @@ struct SealedMessage {
     is_read: bool,
 }
 
-fn sealed(row: &Row<'_>) -> rusqlite::Result<SealedMessage> {
+fn sealed(row: &Row<'_>) -> Result<SealedMessage> {
     Ok(SealedMessage {
         id: from_sql_id(row.get(0)?),
         holder: from_sql_id(row.get(1)?),

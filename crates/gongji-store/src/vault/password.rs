@@ -11,8 +11,8 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use gongji_wallet::citizen::CitizenNumber;
-use rusqlite::{OptionalExtension as _, Transaction};
 
+use super::database::Db;
 use super::person::id_blind;
 use super::{Result, Vault, VaultError, from_sql_id, part_of, person, recovery, sql_id};
 use crate::seal::{Keys, Sensitive};
@@ -178,7 +178,13 @@ impl Vault {
     }
 
     pub fn has_password(&self, holder: u64) -> Result<bool> {
-        self.read(|db, _| Ok(db.prepare_cached("select 1 from credential where part = ?1 and holder = ?2")?.exists((part_of(holder), sql_id(holder)))?))
+        self.read(|db, _| Ok(db.row("select 1 from credential where part = ?1 and holder = ?2", (part_of(holder), sql_id(holder)), |_| Ok(()))?.is_some()))
+    }
+
+    /// How many ID numbers are locked now.
+    pub fn locked_count(&self, now_ms: i64) -> Result<u64> {
+        let count = self.read(|db, _| db.row("select count(*) from password_attempt where locked_until_ms > ?1", (now_ms,), |row| row.get::<i64>(0)))?;
+        Ok(count.unwrap_or(0).unsigned_abs())
     }
 
     /// The way back from a lock, after the person has proven the phone with a one-time code.
@@ -192,11 +198,11 @@ enum Begun {
     Counted { attempts_left: u32, locked_until_ms: Option<i64>, found: Option<(u64, Hashed)> },
 }
 
-fn begin_attempt(tx: &Transaction<'_>, part: u16, blind: &[u8; 32], now_ms: i64) -> Result<Begun> {
+fn begin_attempt(tx: &Db<'_>, part: u16, blind: &[u8; 32], now_ms: i64) -> Result<Begun> {
     let (mut failures, mut lockouts, until_ms, last_ms) = tx
-        .prepare_cached("select failures, lockouts, locked_until_ms, last_ms from password_attempt where part = ?1 and id_blind = ?2")?
-        .query_row((part, blind), |row| Ok((row.get::<_, u32>(0)?, row.get::<_, u32>(1)?, row.get::<_, i64>(2)?, row.get::<_, i64>(3)?)))
-        .optional()?
+        .row("select failures, lockouts, locked_until_ms, last_ms from password_attempt where part = ?1 and id_blind = ?2", (part, blind), |row| {
+            Ok((row.get::<u32>(0)?, row.get::<u32>(1)?, row.get::<i64>(2)?, row.get::<i64>(3)?))
+        })?
         .unwrap_or((0, 0, 0, now_ms));
     if now_ms < until_ms {
         return Ok(Begun::Locked { until_ms });
@@ -215,45 +221,43 @@ fn begin_attempt(tx: &Transaction<'_>, part: u16, blind: &[u8; 32], now_ms: i64)
         lockouts += 1;
         failures = 0;
     }
-    tx.prepare_cached(
+    tx.execute(
         "insert into password_attempt (part, id_blind, failures, lockouts, locked_until_ms, last_ms) values (?1, ?2, ?3, ?4, ?5, ?6)
          on conflict (part, id_blind) do update set failures = ?3, lockouts = ?4, locked_until_ms = ?5, last_ms = ?6",
-    )?
-    .execute((part, blind, failures, lockouts, locked_until_ms.unwrap_or(0), now_ms))?;
-    let found = tx
-        .prepare_cached(
-            "select c.holder, c.algorithm, c.hash from person p join credential c on c.part = p.part and c.holder = p.holder
+        (part, blind, failures, lockouts, locked_until_ms.unwrap_or(0), now_ms),
+    )?;
+    let found = tx.row(
+        "select c.holder, c.algorithm, c.hash from person p join credential c on c.part = p.part and c.holder = p.holder
              where p.part = ?1 and p.id_blind = ?2",
-        )?
-        .query_row((part, blind), |row| Ok((from_sql_id(row.get(0)?), Hashed { algorithm: row.get(1)?, phc: row.get(2)? })))
-        .optional()?;
+        (part, blind),
+        |row| Ok((from_sql_id(row.get(0)?), Hashed { algorithm: row.get(1)?, phc: row.get(2)? })),
+    )?;
     Ok(Begun::Counted { attempts_left, locked_until_ms, found })
 }
 
-fn put_hash(tx: &Transaction<'_>, holder: u64, hashed: &Hashed, now_ms: i64) -> Result<()> {
-    tx.prepare_cached(
+fn put_hash(tx: &Db<'_>, holder: u64, hashed: &Hashed, now_ms: i64) -> Result<()> {
+    tx.execute(
         "insert into credential (part, holder, algorithm, hash, changed_ms) values (?1, ?2, ?3, ?4, ?5)
          on conflict (part, holder) do update set algorithm = ?3, hash = ?4, changed_ms = ?5",
-    )?
-    .execute((part_of(holder), sql_id(holder), &hashed.algorithm, &hashed.phc, now_ms))?;
+        (part_of(holder), sql_id(holder), &hashed.algorithm, &hashed.phc, now_ms),
+    )?;
     Ok(())
 }
 
-fn forget_attempts(tx: &Transaction<'_>, part: u16, blind: &[u8; 32]) -> Result<()> {
-    tx.prepare_cached("delete from password_attempt where part = ?1 and id_blind = ?2")?.execute((part, blind))?;
+fn forget_attempts(tx: &Db<'_>, part: u16, blind: &[u8; 32]) -> Result<()> {
+    tx.execute("delete from password_attempt where part = ?1 and id_blind = ?2", (part, blind))?;
     Ok(())
 }
 
-fn forget_attempts_of(tx: &Transaction<'_>, holder: u64) -> Result<()> {
+fn forget_attempts_of(tx: &Db<'_>, holder: u64) -> Result<()> {
     let part = part_of(holder);
-    let blind: Option<[u8; 32]> =
-        tx.prepare_cached("select id_blind from person where part = ?1 and holder = ?2")?.query_row((part, sql_id(holder)), |row| row.get(0)).optional()?;
+    let blind: Option<[u8; 32]> = tx.row("select id_blind from person where part = ?1 and holder = ?2", (part, sql_id(holder)), |row| row.get(0))?;
     forget_attempts(tx, part, &blind.ok_or(VaultError::Missing("the holder"))?)
 }
 
-pub(super) fn sweep(tx: &Transaction<'_>, now_ms: i64) -> Result<usize> {
+pub(super) fn sweep(tx: &Db<'_>, now_ms: i64) -> Result<usize> {
     let oldest_ms = now_ms - LOCKOUTS_KEPT_MS;
-    Ok(tx.execute("delete from password_attempt where last_ms <= ?1 and locked_until_ms <= ?2", (oldest_ms, now_ms))?)
+    tx.execute("delete from password_attempt where last_ms <= ?1 and locked_until_ms <= ?2", (oldest_ms, now_ms))
 }
 
 #[cfg(test)]

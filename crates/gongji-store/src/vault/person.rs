@@ -2,8 +2,8 @@
 
 use gongji_wallet::citizen::CitizenNumber;
 use gongji_wallet::day::Day;
-use rusqlite::{OptionalExtension as _, Row, Transaction};
 
+use super::database::{Db, Row};
 use super::mask::{KeepLast, mask_id_number, mask_name, mask_phone};
 use super::memory::ReadThrough;
 use super::{Result, Vault, VaultError, from_sql_id, next_id, part_of, sql_id, unseal_some};
@@ -106,22 +106,17 @@ impl Vault {
     /// Opens one person.
     pub fn person(&self, holder: u64) -> Result<Option<Person>> {
         self.read(|db, keys| {
-            db.prepare_cached(&format!("select {PERSON_COLUMNS} from person where part = ?1 and holder = ?2"))?
-                .query_row((part_of(holder), sql_id(holder)), sealed_person)
-                .optional()?
-                .map(|sealed| sealed.open(keys))
-                .transpose()
+            let sealed = sealed_person_of(db, holder)?;
+            sealed.map(|sealed| sealed.open(keys)).transpose()
         })
     }
 
     /// Opens several persons (a page of a statement); unknown numbers are left out.
     pub fn people(&self, holders: &[u64]) -> Result<Vec<Person>> {
         self.read(|db, keys| {
-            let mut statement = db.prepare_cached(&format!("select {PERSON_COLUMNS} from person where part = ?1 and holder = ?2"))?;
             let mut people = Vec::with_capacity(holders.len());
             for &holder in holders {
-                let sealed = statement.query_row((part_of(holder), sql_id(holder)), sealed_person).optional()?;
-                if let Some(sealed) = sealed {
+                if let Some(sealed) = sealed_person_of(db, holder)? {
                     people.push(sealed.open(keys)?);
                 }
             }
@@ -157,9 +152,11 @@ impl Vault {
     /// All holders of a partition with numbers above `after`, at most `limit`: for exports and the sandbox.
     pub fn holders_after(&self, part: u16, after: u64, limit: usize) -> Result<Vec<u64>> {
         self.read(|db, _| {
-            let mut statement = db.prepare_cached("select holder from person where part = ?1 and holder > ?2 order by holder limit ?3")?;
-            let rows = statement.query_map((part, sql_id(after), limit as i64), |row| Ok(from_sql_id(row.get(0)?)))?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
+            let rows =
+                db.rows("select holder from person where part = ?1 and holder > ?2 order by holder limit ?3", (part, sql_id(after), limit as i64), |row| {
+                    Ok(from_sql_id(row.get(0)?))
+                })?;
+            Ok(rows)
         })
     }
 
@@ -167,10 +164,9 @@ impl Vault {
         let loaded = self.0.people.0.get_or_load(*id_blind, || {
             let part = self.partition_of(id_number);
             self.read(|db, _| {
-                Ok(db
-                    .prepare_cached("select holder, name_blind from person where part = ?1 and id_blind = ?2")?
-                    .query_row((part, id_blind), |row| Ok(Known { holder: from_sql_id(row.get(0)?), name_blind: row.get(1)? }))
-                    .optional()?)
+                db.row("select holder, name_blind from person where part = ?1 and id_blind = ?2", (part, id_blind), |row| {
+                    Ok(Known { holder: from_sql_id(row.get(0)?), name_blind: row.get(1)? })
+                })
             })
         })?;
         Ok(loaded.map(|(known, _)| known))
@@ -199,6 +195,11 @@ fn normal_name(name: &str) -> String {
         .collect()
 }
 
+fn sealed_person_of(db: &Db<'_>, holder: u64) -> Result<Option<SealedPerson>> {
+    let sql = format!("select {PERSON_COLUMNS} from person where part = ?1 and holder = ?2");
+    db.row(&sql, (part_of(holder), sql_id(holder)), sealed_person)
+}
+
 const PERSON_COLUMNS: &str = "holder, sealed_name, sealed_id_number, sealed_phone, sealed_registered_phone, registered_ms";
 
 struct SealedPerson {
@@ -210,7 +211,7 @@ struct SealedPerson {
     registered_ms: Option<i64>,
 }
 
-fn sealed_person(row: &Row<'_>) -> rusqlite::Result<SealedPerson> {
+fn sealed_person(row: &Row<'_>) -> Result<SealedPerson> {
     Ok(SealedPerson {
         holder: from_sql_id(row.get(0)?),
         name: row.get(1)?,
@@ -239,7 +240,7 @@ impl SealedPerson {
     }
 }
 
-fn put_person(tx: &Transaction<'_>, keys: &Keys, partition_count: u16, person: &NewPerson, now_ms: i64) -> Result<PutPerson> {
+fn put_person(tx: &Db<'_>, keys: &Keys, partition_count: u16, person: &NewPerson, now_ms: i64) -> Result<PutPerson> {
     let id_number = normal_id_number(person.id_number.reveal());
     let part = keys.partition_of(&id_number, partition_count);
     let id_blind = id_blind(keys, &id_number);
@@ -248,27 +249,26 @@ fn put_person(tx: &Transaction<'_>, keys: &Keys, partition_count: u16, person: &
     let phone = person.phone.as_ref().map(Sensitive::reveal);
     let seal = |holder, column, text: &str| keys.seal(Place::new("person", column, holder), text);
 
-    let found = tx
-        .prepare_cached("select holder, sealed_name, sealed_phone from person where part = ?1 and id_blind = ?2")?
-        .query_row((part, id_blind), |row| Ok((from_sql_id(row.get(0)?), row.get::<_, Vec<u8>>(1)?, row.get::<_, Option<Vec<u8>>>(2)?)))
-        .optional()?;
+    let found = tx.row("select holder, sealed_name, sealed_phone from person where part = ?1 and id_blind = ?2", (part, id_blind), |row| {
+        Ok((from_sql_id(row.get(0)?), row.get::<Vec<u8>>(1)?, row.get::<Option<Vec<u8>>>(2)?))
+    })?;
     let Some((holder, sealed_name, sealed_phone)) = found else {
         let holder = next_id(tx, part, "holder")?;
-        tx.prepare_cached(
+        tx.execute(
             "insert into person (part, holder, id_blind, name_blind, sealed_name, sealed_id_number, sealed_phone,
                                  created_ms, updated_ms)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
-        )?
-        .execute((
-            part,
-            sql_id(holder),
-            id_blind,
-            name_blind,
-            seal(holder, "name", name),
-            seal(holder, "id_number", &id_number),
-            phone.map(|phone| seal(holder, "phone", phone)),
-            now_ms,
-        ))?;
+            (
+                part,
+                sql_id(holder),
+                id_blind,
+                name_blind,
+                seal(holder, "name", name),
+                seal(holder, "id_number", &id_number),
+                phone.map(|phone| seal(holder, "phone", phone)),
+                now_ms,
+            ),
+        )?;
         return Ok(PutPerson::Added(holder));
     };
 
@@ -279,23 +279,22 @@ fn put_person(tx: &Transaction<'_>, keys: &Keys, partition_count: u16, person: &
     if known_name.reveal() == name && same_phone {
         return Ok(PutPerson::Unchanged(holder));
     }
-    tx.prepare_cached(
+    tx.execute(
         "update person set name_blind = ?3, sealed_name = ?4, sealed_phone = coalesce(?5, sealed_phone),
                            updated_ms = ?6
          where part = ?1 and holder = ?2",
-    )?
-    .execute((part, sql_id(holder), name_blind, seal(holder, "name", name), phone.map(|phone| seal(holder, "phone", phone)), now_ms))?;
+        (part, sql_id(holder), name_blind, seal(holder, "name", name), phone.map(|phone| seal(holder, "phone", phone)), now_ms),
+    )?;
     Ok(PutPerson::Changed(holder))
 }
 
 /// Stores the proven phone; part of registering.
-pub(super) fn register(tx: &Transaction<'_>, keys: &Keys, holder: u64, phone: &str, now_ms: i64) -> Result<()> {
-    let changed = tx
-        .prepare_cached(
-            "update person set sealed_registered_phone = ?3, registered_ms = coalesce(registered_ms, ?4),
+pub(super) fn register(tx: &Db<'_>, keys: &Keys, holder: u64, phone: &str, now_ms: i64) -> Result<()> {
+    let changed = tx.execute(
+        "update person set sealed_registered_phone = ?3, registered_ms = coalesce(registered_ms, ?4),
                                updated_ms = ?4
              where part = ?1 and holder = ?2",
-        )?
-        .execute((part_of(holder), sql_id(holder), keys.seal(Place::new("person", "registered_phone", holder), phone), now_ms))?;
+        (part_of(holder), sql_id(holder), keys.seal(Place::new("person", "registered_phone", holder), phone), now_ms),
+    )?;
     if changed == 1 { Ok(()) } else { Err(VaultError::Missing("the holder")) }
 }

@@ -1,7 +1,7 @@
 //! What readers report of institutions: "here the wallet does not work". Read at the office.
 
+use super::database::Db;
 use super::{Result, Vault, from_sql_id, next_id, sql_id};
-use rusqlite::Transaction;
 
 /// Reports are kept for half a year (ms).
 pub const PLACE_REPORT_MS: i64 = 180 * 86_400_000;
@@ -30,17 +30,21 @@ impl Vault {
         self.write(|tx, _| {
             let since = report.made_ms - DAY_MS;
             let (all, same): (i64, i64) = tx
-                .prepare_cached(
+                .row(
                     "select count(*), count(*) filter (where reporter = ?4 and what = ?5)
                      from place_report where part = ?1 and institution = ?2 and made_ms > ?3",
+                    (PART, &report.institution, since, report.reporter.map(sql_id), &report.what),
+                    |row| Ok((row.get(0)?, row.get(1)?)),
                 )?
-                .query_row((PART, &report.institution, since, report.reporter.map(sql_id), &report.what), |row| Ok((row.get(0)?, row.get(1)?)))?;
+                .expect("a count has a row");
             if all >= PLACE_REPORTS_PER_DAY_MAX || same > 0 {
                 return Ok(false);
             }
             let id = next_id(tx, PART, "place-report")?;
-            tx.prepare_cached("insert into place_report (part, report_id, institution, what, reporter, made_ms) values (?1, ?2, ?3, ?4, ?5, ?6)")?
-                .execute((PART, sql_id(id), &report.institution, &report.what, report.reporter.map(sql_id), report.made_ms))?;
+            tx.execute(
+                "insert into place_report (part, report_id, institution, what, reporter, made_ms) values (?1, ?2, ?3, ?4, ?5, ?6)",
+                (PART, sql_id(id), &report.institution, &report.what, report.reporter.map(sql_id), report.made_ms),
+            )?;
             Ok(true)
         })
     }
@@ -48,19 +52,19 @@ impl Vault {
     /// The reports made since (ms), newest first, at most `max`.
     pub fn place_reports(&self, since_ms: i64, max: usize) -> Result<Vec<PlaceReport>> {
         self.read(|db, _| {
-            let mut statement = db.prepare_cached(
+            db.rows(
                 "select institution, what, reporter, made_ms from place_report where part = ?1 and made_ms >= ?2 order by report_id desc limit ?3",
-            )?;
-            let rows = statement.query_map((PART, since_ms, max as i64), |row| {
-                Ok(PlaceReport { institution: row.get(0)?, what: row.get(1)?, reporter: row.get::<_, Option<i64>>(2)?.map(from_sql_id), made_ms: row.get(3)? })
-            })?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
+                (PART, since_ms, max as i64),
+                |row| {
+                    Ok(PlaceReport { institution: row.get(0)?, what: row.get(1)?, reporter: row.get::<Option<i64>>(2)?.map(from_sql_id), made_ms: row.get(3)? })
+                },
+            )
         })
     }
 }
 
-pub(super) fn sweep(tx: &Transaction<'_>, now_ms: i64) -> Result<usize> {
-    Ok(tx.execute("delete from place_report where made_ms <= ?1", [now_ms - PLACE_REPORT_MS])?)
+pub(super) fn sweep(tx: &Db<'_>, now_ms: i64) -> Result<usize> {
+    tx.execute("delete from place_report where made_ms <= ?1", (now_ms - PLACE_REPORT_MS,))
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! Recovery at the office: a person who lost the phone comes with an identity card; one operator records the new phone,
 //! another confirms it, and the person may then register once more with that phone and no other.
 
-use rusqlite::{OptionalExtension as _, Row, Transaction};
-
+use super::database::{Db, Row};
 use super::{Result, Vault, VaultError, from_sql_id, next_id, part_of, sql_id};
 use crate::seal::{Keys, Place, Sensitive, equal_in_constant_time};
 
@@ -37,20 +36,11 @@ impl Vault {
         self.write(|tx, keys| {
             let id = next_id(tx, part, "recovery")?;
             let seal = |column, text: &str| keys.seal(Place::new("recovery", column, id), text);
-            tx.prepare_cached(
+            tx.execute(
                 "insert into recovery (part, recovery_id, holder, phone_blind, sealed_phone, sealed_reason, made_by, made_ms)
                  values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            )?
-            .execute((
-                part,
-                sql_id(id),
-                sql_id(holder),
-                phone_blind(keys, holder, new_phone),
-                seal("phone", new_phone),
-                seal("reason", reason),
-                operator,
-                now_ms,
-            ))?;
+                (part, sql_id(id), sql_id(holder), phone_blind(keys, holder, new_phone), seal("phone", new_phone), seal("reason", reason), operator, now_ms),
+            )?;
             Ok(id)
         })
     }
@@ -59,12 +49,11 @@ impl Vault {
     pub fn confirm_recovery(&self, recovery_id: u64, operator: &str, now_ms: i64) -> Result<Result<u64, RecoveryError>> {
         let part = part_of(recovery_id);
         self.write(|tx, _| {
-            let found = tx
-                .prepare_cached("select made_by, made_ms, confirmed_by, holder from recovery where part = ?1 and recovery_id = ?2")?
-                .query_row((part, sql_id(recovery_id)), |row| {
-                    Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, Option<String>>(2)?, from_sql_id(row.get(3)?)))
-                })
-                .optional()?;
+            let found = tx.row(
+                "select made_by, made_ms, confirmed_by, holder from recovery where part = ?1 and recovery_id = ?2",
+                (part, sql_id(recovery_id)),
+                |row| Ok((row.get::<String>(0)?, row.get::<i64>(1)?, row.get::<Option<String>>(2)?, from_sql_id(row.get(3)?))),
+            )?;
             let Some((made_by, made_ms, confirmed_by, holder)) = found else { return Ok(Err(RecoveryError::Gone)) };
             if confirmed_by.is_some() {
                 return Ok(Err(RecoveryError::AlreadyConfirmed));
@@ -75,12 +64,10 @@ impl Vault {
             if made_by.trim().eq_ignore_ascii_case(operator.trim()) {
                 return Ok(Err(RecoveryError::SameOperator));
             }
-            tx.prepare_cached("update recovery set confirmed_by = ?3, confirmed_ms = ?4 where part = ?1 and recovery_id = ?2")?.execute((
-                part,
-                sql_id(recovery_id),
-                operator,
-                now_ms,
-            ))?;
+            tx.execute(
+                "update recovery set confirmed_by = ?3, confirmed_ms = ?4 where part = ?1 and recovery_id = ?2",
+                (part, sql_id(recovery_id), operator, now_ms),
+            )?;
             Ok(Ok(holder))
         })
     }
@@ -89,14 +76,13 @@ impl Vault {
     pub fn open_recovery(&self, holder: u64, phone: &str, now_ms: i64) -> Result<Option<u64>> {
         self.read(|db, keys| {
             let wanted = phone_blind(keys, holder, phone);
-            let mut statement = db.prepare_cached(
+            let rows = db.rows(
                 "select recovery_id, phone_blind from recovery
                  where part = ?1 and holder = ?2 and used_ms is null and confirmed_ms > ?3 order by recovery_id desc",
+                (part_of(holder), sql_id(holder), now_ms - RECOVERY_MS),
+                |row| Ok((from_sql_id(row.get(0)?), row.get::<[u8; 32]>(1)?)),
             )?;
-            let rows = statement
-                .query_map((part_of(holder), sql_id(holder), now_ms - RECOVERY_MS), |row| Ok((from_sql_id(row.get(0)?), row.get::<_, [u8; 32]>(1)?)))?;
-            for row in rows {
-                let (id, blind) = row?;
+            for (id, blind) in rows {
                 if equal_in_constant_time(&blind, &wanted) {
                     return Ok(Some(id));
                 }
@@ -108,16 +94,12 @@ impl Vault {
     /// Requests about a holder, newest first.
     pub fn recoveries(&self, holder: u64) -> Result<Vec<Recovery>> {
         self.read(|db, keys| {
-            let mut statement = db.prepare_cached(
+            db.rows(
                 "select recovery_id, sealed_phone, sealed_reason, made_by, made_ms, confirmed_by, used_ms is not null
                  from recovery where part = ?1 and holder = ?2 order by recovery_id desc",
-            )?;
-            let mut rows = statement.query((part_of(holder), sql_id(holder)))?;
-            let mut found = Vec::new();
-            while let Some(row) = rows.next()? {
-                found.push(open(row, keys, holder)?);
-            }
-            Ok(found)
+                (part_of(holder), sql_id(holder)),
+                |row| open(row, keys, holder),
+            )
         })
     }
 }
@@ -127,8 +109,8 @@ fn open(row: &Row<'_>, keys: &Keys, holder: u64) -> Result<Recovery> {
     Ok(Recovery {
         id,
         holder,
-        phone: keys.unseal(Place::new("recovery", "phone", id), &row.get::<_, Vec<u8>>(1)?)?,
-        reason: keys.unseal(Place::new("recovery", "reason", id), &row.get::<_, Vec<u8>>(2)?)?,
+        phone: keys.unseal(Place::new("recovery", "phone", id), &row.get::<Vec<u8>>(1)?)?,
+        reason: keys.unseal(Place::new("recovery", "reason", id), &row.get::<Vec<u8>>(2)?)?,
         made_by: row.get(3)?,
         made_ms: row.get(4)?,
         confirmed_by: row.get(5)?,
@@ -141,12 +123,11 @@ fn phone_blind(keys: &Keys, holder: u64, phone: &str) -> [u8; 32] {
 }
 
 /// Uses a recovery up; an error (and so no registration) when it was used meanwhile.
-pub(super) fn mark_used(tx: &Transaction<'_>, recovery_id: u64, holder: u64, now_ms: i64) -> Result<()> {
-    let changed = tx
-        .prepare_cached(
-            "update recovery set used_ms = ?4
+pub(super) fn mark_used(tx: &Db<'_>, recovery_id: u64, holder: u64, now_ms: i64) -> Result<()> {
+    let changed = tx.execute(
+        "update recovery set used_ms = ?4
              where part = ?1 and recovery_id = ?2 and holder = ?3 and used_ms is null and confirmed_ms > ?5",
-        )?
-        .execute((part_of(recovery_id), sql_id(recovery_id), sql_id(holder), now_ms, now_ms - RECOVERY_MS))?;
+        (part_of(recovery_id), sql_id(recovery_id), sql_id(holder), now_ms, now_ms - RECOVERY_MS),
+    )?;
     if changed == 1 { Ok(()) } else { Err(VaultError::Missing("the confirmed recovery")) }
 }

@@ -1,8 +1,6 @@
 //! What the sandbox's face check answers for a person, chosen by hand on a page. Production has a real adapter and never
 //! asks this table.
 
-use rusqlite::OptionalExtension as _;
-
 use super::{Result, Vault, part_of, sql_id};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -31,18 +29,18 @@ impl Vault {
     /// The chosen result; people for whom nothing was chosen pass.
     pub fn sandbox_face(&self, holder: u64) -> Result<SandboxFace> {
         self.read(|db, _| {
-            let chosen: Option<String> = db
-                .prepare_cached("select result from sandbox_face where part = ?1 and holder = ?2")?
-                .query_row((part_of(holder), sql_id(holder)), |row| row.get(0))
-                .optional()?;
+            let chosen: Option<String> =
+                db.row("select result from sandbox_face where part = ?1 and holder = ?2", (part_of(holder), sql_id(holder)), |row| row.get(0))?;
             Ok(chosen.as_deref().and_then(SandboxFace::parse).unwrap_or_default())
         })
     }
 
     pub fn set_sandbox_face(&self, holder: u64, result: SandboxFace) -> Result<()> {
         self.write(|tx, _| {
-            tx.prepare_cached("insert into sandbox_face (part, holder, result) values (?1, ?2, ?3) on conflict (part, holder) do update set result = ?3")?
-                .execute((part_of(holder), sql_id(holder), result.as_str()))?;
+            tx.execute(
+                "insert into sandbox_face (part, holder, result) values (?1, ?2, ?3) on conflict (part, holder) do update set result = ?3",
+                (part_of(holder), sql_id(holder), result.as_str()),
+            )?;
             Ok(())
         })
     }

@@ -8,9 +8,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use rusqlite::{OptionalExtension as _, Row, Transaction};
 use zeroize::Zeroize;
 
+use super::database::{Db, Row};
 use super::memory::ReadThrough;
 use super::{Result, Vault, from_sql_id, part_of, sql_id};
 use crate::seal::{Place, from_base64url, random, sm3, to_base64url};
@@ -164,18 +164,18 @@ impl Vault {
         let label: String = label.chars().filter(|letter| !letter.is_control()).take(LABEL_LEN_MAX).collect();
         let pushed_out = self.write(|tx, keys| {
             let sealed_label = keys.seal(Place::new("session", "label", session.id), &label);
-            tx.prepare_cached(
+            tx.execute(
                 "insert into session (part, token_sm3, session_id, holder, sealed_label, created_ms, last_seen_ms, ends_ms)
                  values (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7)",
-            )?
-            .execute((part, token.digest(), sql_id(session.id), sql_id(holder), sealed_label, now_ms, session.ends_ms))?;
-            let mut statement = tx.prepare_cached(
-                "delete from session where part = ?1 and token_sm3 in
-                 (select token_sm3 from session where part = ?1 and holder = ?2 order by last_seen_ms desc, created_ms desc limit -1 offset ?3)
-                 returning token_sm3",
+                (part, token.digest(), sql_id(session.id), sql_id(holder), sealed_label, now_ms, session.ends_ms),
             )?;
-            let rows = statement.query_map((part, sql_id(holder), SESSIONS_PER_HOLDER_MAX as i64), |row| row.get(0))?;
-            Ok(rows.collect::<rusqlite::Result<Vec<[u8; 32]>>>()?)
+            tx.rows(
+                "delete from session where part = ?1 and token_sm3 in
+                 (select token_sm3 from session where part = ?1 and holder = ?2 order by last_seen_ms desc, created_ms desc limit 9223372036854775807 offset ?3)
+                 returning token_sm3",
+                (part, sql_id(holder), SESSIONS_PER_HOLDER_MAX as i64),
+                |row| row.get(0),
+            )
         })?;
         self.0.sessions.0.forget(pushed_out);
         Ok((token, session))
@@ -194,10 +194,7 @@ impl Vault {
         let digest = token.digest();
         let loaded = self.0.sessions.0.get_or_load(digest, || {
             self.read(|db, _| {
-                Ok(db
-                    .prepare_cached(&format!("select {COLUMNS} from session where part = ?1 and token_sm3 = ?2"))?
-                    .query_row((token.part(), digest), |row| live(row).map(Arc::new))
-                    .optional()?)
+                db.row(&format!("select {COLUMNS} from session where part = ?1 and token_sm3 = ?2"), (token.part(), digest), |row| live(row).map(Arc::new))
             })
         })?;
         let Some((live, is_kept)) = loaded else { return Ok(None) };
@@ -212,14 +209,16 @@ impl Vault {
     pub fn sessions(&self, holder: u64, now_ms: i64) -> Result<Vec<Device>> {
         self.flush_last_seen()?;
         self.read(|db, keys| {
-            let mut statement = db.prepare_cached(&format!(
-                "select {COLUMNS}, sealed_label from session
+            let rows = db.rows(
+                &format!(
+                    "select {COLUMNS}, sealed_label from session
                  where part = ?1 and holder = ?2 order by last_seen_ms desc, created_ms desc, session_id"
-            ))?;
-            let rows = statement.query_map((part_of(holder), sql_id(holder)), |row| Ok((live(row)?, row.get::<_, Vec<u8>>(5)?)))?;
+                ),
+                (part_of(holder), sql_id(holder)),
+                |row| Ok((live(row)?, row.get::<Vec<u8>>(5)?)),
+            )?;
             let mut devices = Vec::new();
-            for row in rows {
-                let (live, sealed) = row?;
+            for (live, sealed) in rows {
                 if live.is_alive(now_ms) {
                     let label = keys.unseal(Place::new("session", "label", live.id), &sealed)?.reveal().to_owned();
                     devices.push(Device { session: live.session(), label });
@@ -233,7 +232,7 @@ impl Vault {
     pub fn end_session(&self, token: &SessionToken) -> Result<()> {
         let digest = token.digest();
         self.write(|tx, _| {
-            tx.prepare_cached("delete from session where part = ?1 and token_sm3 = ?2")?.execute((token.part(), digest))?;
+            tx.execute("delete from session where part = ?1 and token_sm3 = ?2", (token.part(), digest))?;
             Ok(())
         })?;
         self.0.sessions.0.forget([digest]);
@@ -253,9 +252,11 @@ impl Vault {
 
     fn delete_sessions(&self, which: &str, holder: u64, session_id: u64) -> Result<usize> {
         let gone = self.write(|tx, _| {
-            let mut statement = tx.prepare_cached(&format!("delete from session where part = ?1 and holder = ?2 and {which} returning token_sm3"))?;
-            let rows = statement.query_map((part_of(holder), sql_id(holder), sql_id(session_id)), |row| row.get(0))?;
-            Ok(rows.collect::<rusqlite::Result<Vec<[u8; 32]>>>()?)
+            tx.rows(
+                &format!("delete from session where part = ?1 and holder = ?2 and {which} returning token_sm3"),
+                (part_of(holder), sql_id(holder), sql_id(session_id)),
+                |row| row.get(0),
+            )
         })?;
         let count = gone.len();
         // After the commit: whoever is told "revoked" finds neither disk nor memory saying otherwise.
@@ -283,9 +284,9 @@ impl Vault {
 
     fn write_last_seen(&self, seen: &[([u8; 32], Arc<Live>)]) -> Result<()> {
         self.write(|tx, _| {
-            let mut statement = tx.prepare_cached("update session set last_seen_ms = ?3 where part = ?1 and token_sm3 = ?2")?;
             for (digest, live) in seen {
-                statement.execute((part_of(live.holder), digest, live.last_seen_ms.load(Ordering::Relaxed)))?;
+                let sql = "update session set last_seen_ms = ?3 where part = ?1 and token_sm3 = ?2";
+                tx.execute(sql, (part_of(live.holder), digest, live.last_seen_ms.load(Ordering::Relaxed)))?;
             }
             Ok(())
         })
@@ -294,7 +295,7 @@ impl Vault {
 
 const COLUMNS: &str = "session_id, holder, created_ms, last_seen_ms, ends_ms";
 
-fn live(row: &Row<'_>) -> rusqlite::Result<Live> {
+fn live(row: &Row<'_>) -> Result<Live> {
     Ok(Live {
         id: from_sql_id(row.get(0)?),
         holder: from_sql_id(row.get(1)?),
@@ -305,6 +306,6 @@ fn live(row: &Row<'_>) -> rusqlite::Result<Live> {
     })
 }
 
-pub(super) fn sweep(tx: &Transaction<'_>, now_ms: i64) -> Result<usize> {
-    Ok(tx.execute("delete from session where ends_ms <= ?1 or last_seen_ms <= ?2", (now_ms, now_ms - SESSION_IDLE_MS))?)
+pub(super) fn sweep(tx: &Db<'_>, now_ms: i64) -> Result<usize> {
+    tx.execute("delete from session where ends_ms <= ?1 or last_seen_ms <= ?2", (now_ms, now_ms - SESSION_IDLE_MS))
 }

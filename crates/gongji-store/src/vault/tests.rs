@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use crate::postgres_server::Database;
 
 const NOW: i64 = 1_795_000_000_000;
 const MINUTE: i64 = 60_000;
@@ -12,21 +13,65 @@ const ID_NUMBER: &str = "990101195802140026";
 const NAME: &str = "李秀兰";
 const PHONE: &str = "19900000001";
 
+/// These tests are compiled twice, and run on both kinds of vault.
+fn is_on_postgres() -> bool {
+    module_path!().ends_with("on_postgres")
+}
+
 struct Fixture {
     dir: tempfile::TempDir,
+    database: Option<Database>,
     vault: Vault,
+}
+
+fn open(dir: &Path, database: Option<&Database>, partitions: u16) -> Result<Vault> {
+    let Some(database) = database else { return Vault::open(dir, partitions) };
+    let store = PostgresStore::open(&database.url(), partitions)?;
+    let keys = Keys::open(&dir.join("keys"), !Vault::is_on(&store)?)?;
+    Vault::open_on(&store, keys, partitions)
+}
+
+fn open_with(dir: &Path, database: Option<&Database>, keys: Keys) -> Result<Vault> {
+    match database {
+        None => Vault::open_with(dir, keys, 4),
+        Some(database) => Vault::open_on(&PostgresStore::open(&database.url(), 4)?, keys, 4),
+    }
 }
 
 impl Fixture {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let vault = Vault::open(dir.path(), 4).unwrap();
-        Self { dir, vault }
+        let (dir, database) = (tempfile::tempdir().unwrap(), is_on_postgres().then(Database::new));
+        let vault = open(dir.path(), database.as_ref(), 4).unwrap();
+        Self { dir, database, vault }
     }
 
     fn reopen(mut self) -> Self {
-        self.vault = Vault::open(self.dir.path(), 4).unwrap();
+        self.vault = open(self.dir.path(), self.database.as_ref(), 4).unwrap();
         self
+    }
+
+    /// Everything the vault ever wrote: database and log, or what an administrator of the database sees.
+    fn raw_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let Some(database) = &self.database else {
+            for entry in fs::read_dir(self.dir.path()).unwrap() {
+                let path = entry.unwrap().path();
+                if path.file_name().unwrap().to_str().unwrap().starts_with(VAULT_FILE) {
+                    bytes.extend(fs::read(path).unwrap());
+                }
+            }
+            return bytes;
+        };
+        let tables = database.sql("select table_name from information_schema.tables where table_schema = 'public'");
+        for table in tables.lines() {
+            let rows = database.sql(&format!("select {table}::text from {table}"));
+            bytes.extend(rows.as_bytes());
+            for blob in rows.split("\\x").skip(1) {
+                let digits: Vec<u8> = blob.bytes().take_while(u8::is_ascii_hexdigit).collect();
+                bytes.extend(digits.chunks_exact(2).map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()));
+            }
+        }
+        bytes
     }
 
     fn person(&self) -> u64 {
@@ -50,18 +95,6 @@ fn secret(text: &str) -> Sensitive {
     Sensitive::from(text)
 }
 
-/// Everything the vault ever wrote: database and log.
-fn raw_bytes(dir: &Path) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.file_name().unwrap().to_str().unwrap().starts_with(VAULT_FILE) {
-            bytes.extend(fs::read(path).unwrap());
-        }
-    }
-    bytes
-}
-
 #[test]
 fn nothing_personal_stands_in_the_files_in_clear() {
     let fixture = Fixture::new();
@@ -78,8 +111,9 @@ fn nothing_personal_stands_in_the_files_in_clear() {
     let key = vault.issue_institution_key(1, "H99010100001", NOW).unwrap();
     let institution_secret = key.reveal().rsplit('.').next().unwrap();
 
-    let raw = raw_bytes(fixture.dir.path());
-    assert!(raw.len() > 4096, "the files were found");
+    let raw = fixture.raw_bytes();
+    let digest = crate::seal::sm3(token.reveal().as_bytes());
+    assert!(raw.windows(32).any(|window| window == digest), "what does stand there is found");
     for canary in [
         NAME,
         ID_NUMBER,
@@ -107,10 +141,11 @@ fn nothing_personal_stands_in_the_files_in_clear() {
 fn a_vault_refuses_foreign_keys_lost_keys_and_another_partition_count() {
     let fixture = Fixture::new();
     let path = fixture.dir.path().to_owned();
-    assert!(matches!(Vault::open_with(&path, Keys::for_tests(9), 4), Err(VaultError::WrongKeys)));
-    assert!(matches!(Vault::open(&path, 8), Err(VaultError::WrongPartitionCount { made: 4, asked: 8 })));
+    let database = fixture.database.as_ref();
+    assert!(matches!(open_with(&path, database, Keys::for_tests(9)), Err(VaultError::WrongKeys)));
+    assert!(matches!(open(&path, database, 8), Err(VaultError::WrongPartitionCount { made: 4, asked: 8 })));
     fs::remove_file(path.join("keys/keyring")).unwrap();
-    assert!(matches!(Vault::open(&path, 4), Err(VaultError::Keys(KeyError::Missing { .. }))));
+    assert!(matches!(open(&path, database, 4), Err(VaultError::Keys(KeyError::Missing { .. }))));
 }
 
 #[test]
@@ -252,9 +287,9 @@ fn a_hash_made_the_old_way_is_renewed_by_the_right_password() {
     let holder = fixture.person();
     let vault = &fixture.vault;
     vault.set_password(holder, &secret("258036"), NOW).unwrap();
-    let algorithm = || vault.read(|db, _| Ok(db.query_row("select algorithm from credential", [], |row| row.get::<_, String>(0))?)).unwrap();
+    let algorithm = || vault.read(|db, _| db.row("select algorithm from credential", (), |row| row.get::<String>(0))).unwrap().unwrap();
     let current = algorithm();
-    vault.write(|tx, _| Ok(tx.execute("update credential set algorithm = 'argon2id-old'", [])?)).unwrap();
+    vault.write(|tx, _| tx.execute("update credential set algorithm = 'argon2id-old'", ())).unwrap();
     vault.check_password(ID_NUMBER, &secret("000000"), NOW).unwrap();
     assert_eq!(algorithm(), "argon2id-old");
     vault.check_password(ID_NUMBER, &secret("258036"), NOW).unwrap();
