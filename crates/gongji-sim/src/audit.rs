@@ -1,0 +1,152 @@
+//! The books' rows for the independent auditor, which has read every record as it came.
+
+use crate::model::Check;
+use gongji_audit::wire::{Account as AuditedAccount, Enrolment, EnrolmentStatus as AuditedStatus, GrantKind as AuditedKind, Lot as AuditedLot, Origin};
+use gongji_audit::{Auditor, LineRow, OrderRow, PaymentRow, PersonRow, Rows, Side};
+use gongji_ledger::{Account, GrantKind, Part};
+use gongji_store::Books;
+use gongji_store::Fault;
+use gongji_wallet::ids::Key;
+use gongji_wallet::object::{Counterparty, EnrolmentStatus, Holder, Line, Object, OrderState, Purse};
+
+/// Compares every object and every line of a partition's books.
+pub fn compare(auditor: &mut Auditor, part: Part, books: &mut Books) -> Check {
+    let objects = books.each_object(&mut |key, object| row(auditor, part, &key, &object).map_err(|finding| Fault::Damaged(finding.en())));
+    let lines = objects.and_then(|()| books.each_line(&mut |line| auditor.expect_line(&line_row(part, &line)).map_err(|finding| Fault::Damaged(finding.en()))));
+    lines.map_err(|fault| format!("the auditor reads the books of partition {part}: {fault}"))
+}
+
+pub fn missing(auditor: &mut Auditor) -> Check {
+    auditor.missing(&Rows::ALL).map_err(|finding| format!("the auditor misses a row: {}", finding.en()))
+}
+
+fn row(auditor: &mut Auditor, part: Part, key: &Key, object: &Object) -> gongji_audit::Result {
+    match (key, object) {
+        (_, Object::Holder(person)) => holder(auditor, person),
+        (_, Object::Outgoing(outgoing)) => auditor.expect_transfer(part, outgoing.transfer.id.0, Side::Sender, &snake(&outgoing.state)),
+        (_, Object::Incoming(incoming)) => auditor.expect_transfer(part, incoming.transfer.id.0, Side::Receiver, &snake(&incoming.state)),
+        (_, Object::Made(transfer)) => {
+            auditor.expect_transfer(part, transfer.id.0, Side::Sender, "credited")?;
+            auditor.expect_transfer(part, transfer.id.0, Side::Receiver, "credited")
+        }
+        (_, Object::Payment(payment)) => auditor.expect_payment(&PaymentRow {
+            id: payment.id.0,
+            holder: payment.holder.0,
+            state: &snake(&payment.state),
+            held: payment.amount().0,
+            captured: payment.captured().0,
+            released: payment.slices.iter().map(|slice| slice.released.0).sum(),
+            refunded: payment.refunded().0,
+        }),
+        (_, Object::Order(order)) => auditor.expect_order(&OrderRow {
+            part,
+            institution: order.id.institution.0,
+            number: order.id.number,
+            payment: order.payment.0,
+            state: match order.state {
+                OrderState::Placed => "placed",
+                OrderState::Held { .. } => "held",
+                OrderState::Refused(_) => "refused",
+                OrderState::ReversedBefore => "reversed_before",
+                OrderState::Reversed => "reversed",
+            },
+            previous: order.previous,
+        }),
+        (_, Object::Claim(claim)) => auditor.expect_claim(claim.insured.0, claim.year, claim.payment.0, claim.amount.0),
+        (_, Object::Partition(counters)) => auditor.expect_counters(part, counters.lines, &counters.sent, &counters.received),
+        (Key::Balance(account), Object::Balance(fen)) => auditor.expect_balance(part, audited(*account), fen.0),
+        (Key::Answer(key), Object::Answer(_)) => auditor.expect_answer(part, key.0),
+        _ => Ok(()),
+    }
+}
+
+/// `partly_captured`, as the interface names it.
+fn snake(state: &impl std::fmt::Debug) -> String {
+    let mut name = String::new();
+    for letter in format!("{state:?}").chars() {
+        if letter.is_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.extend(letter.to_lowercase());
+    }
+    name
+}
+
+fn holder(auditor: &mut Auditor, person: &Holder) -> gongji_audit::Result {
+    let holder = person.id.0;
+    let enrolment = person.enrolment.map(|enrolment| Enrolment {
+        area: enrolment.area,
+        insurance: enrolment.insurance,
+        status: match enrolment.status {
+            EnrolmentStatus::Normal => AuditedStatus::Normal,
+            EnrolmentStatus::Paused => AuditedStatus::Paused,
+            EnrolmentStatus::Ended => AuditedStatus::Ended,
+        },
+        from: enrolment.from,
+        pooled_only: enrolment.pooled_only,
+    });
+    let place = person.wallet.as_ref().map(|wallet| wallet.place);
+    auditor.expect_person(&PersonRow { holder, died: person.died, frozen: person.freeze.is_some(), place, enrolment, last_line: person.last_line })?;
+    for account in &person.accounts {
+        auditor.expect_personal(holder, account.area, account.balance.0)?;
+    }
+    for lot in person.wallet.iter().flat_map(|wallet| wallet.lots.as_slice()) {
+        let kind = match lot.origin.kind {
+            GrantKind::Own => 0,
+            GrantKind::Transfer => 1,
+            GrantKind::Quota => 2,
+        };
+        auditor.expect_wallet_lot(holder, lot.origin.contributor.0, lot.origin.area, kind, lot.since, lot.amount.0)?;
+    }
+    auditor.expect_held(holder, person.held.0)?;
+    auditor.expect_awaiting(holder, person.awaiting.0)
+}
+
+fn line_row(part: Part, line: &Line) -> LineRow {
+    let lots = line.lots.iter().map(|lot| {
+        let kind = match lot.origin.kind {
+            GrantKind::Own => AuditedKind::Own,
+            GrantKind::Transfer => AuditedKind::Transfer,
+            GrantKind::Quota => AuditedKind::Quota,
+        };
+        AuditedLot { origin: Origin { contributor: lot.origin.contributor.0, area: lot.origin.area, kind }, since: lot.since, amount: lot.amount.0 }
+    });
+    LineRow {
+        part,
+        number: line.number,
+        holder: line.holder.0,
+        previous: line.previous,
+        at: line.at,
+        seq: line.seq,
+        code: line.code as u8,
+        area: match line.purse {
+            Purse::Personal { area } => Some(area),
+            Purse::Wallet => None,
+        },
+        amount: line.amount.0,
+        wallet_after: line.wallet_after.0,
+        personal_after: line.personal_after.0,
+        other: match line.other {
+            Counterparty::None => (0, 0),
+            Counterparty::Holder(holder) => (1, holder.0),
+            Counterparty::Institution(institution) => (2, institution.0),
+            Counterparty::Area(area) => (3, u64::from(area)),
+        },
+        reference: line.reference,
+        lots: lots.collect(),
+    }
+}
+
+fn audited(account: Account) -> AuditedAccount {
+    match account {
+        Account::Personal { holder, area } => AuditedAccount::Personal { holder: holder.0, area },
+        Account::Wallet { holder } => AuditedAccount::Wallet { holder: holder.0 },
+        Account::Held { holder } => AuditedAccount::Held { holder: holder.0 },
+        Account::Awaiting { holder } => AuditedAccount::Awaiting { holder: holder.0 },
+        Account::Payable { institution } => AuditedAccount::Payable { institution: institution.0 },
+        Account::Premium { area, year } => AuditedAccount::Premium { area, year },
+        Account::Fund { area } => AuditedAccount::Fund { area },
+        Account::Unclaimed { area } => AuditedAccount::Unclaimed { area },
+        Account::Transit { part } => AuditedAccount::Transit { part },
+    }
+}

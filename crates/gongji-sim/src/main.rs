@@ -1,0 +1,113 @@
+//! `gongji-sim --seed N` replays one run byte for byte; `gongji-sim --seeds N` runs many.
+
+use clap::Parser;
+use gongji_sim::fault::{Counts, Kind};
+use gongji_sim::{Span, run};
+use std::io::Write;
+use std::time::Instant;
+
+#[derive(Parser)]
+#[command(name = "gongji-sim", about = "The whole system from one seed, with everything that can go wrong")]
+struct Arguments {
+    /// Replay this one run
+    #[arg(long, conflicts_with = "seeds")]
+    seed: Option<u64>,
+    /// Run so many, one seed after the other
+    #[arg(long, default_value_t = 200)]
+    seeds: u64,
+    /// The first seed of many
+    #[arg(long, default_value_t = 1)]
+    from: u64,
+    /// Stop after so many seconds
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// Runs of twenty simulated years and more, instead of some busy days
+    #[arg(long)]
+    years: bool,
+    /// Tell everything that happens in the one run
+    #[arg(long, requires = "seed")]
+    tell: bool,
+    /// The planted bug to look for; only in a build with `--cfg planted`
+    #[arg(long)]
+    planted: Option<String>,
+    /// No progress
+    #[arg(long)]
+    quiet: bool,
+}
+
+fn main() -> std::process::ExitCode {
+    let arguments = Arguments::parse();
+    let span = if arguments.years { Span::Years } else { Span::Days };
+    if let Some(seed) = arguments.seed {
+        return one(seed, span, arguments.tell);
+    }
+    many(&arguments, span)
+}
+
+fn one(seed: u64, span: Span, is_told: bool) -> std::process::ExitCode {
+    match run(seed, span, is_told) {
+        Ok(report) => {
+            println!("seed {seed}: {} steps, {} requests, {} records, digest {:016x}", report.steps, report.requests, report.records, report.digest);
+            table(&report.faults);
+            std::process::ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            failure.last.iter().filter(|_| !is_told).for_each(|line| println!("  {line}"));
+            failed(seed, span, &failure.why, failure.digest);
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+fn failed(seed: u64, span: Span, why: &str, digest: u64) {
+    let commit = std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).output().ok().filter(|output| output.status.success());
+    let commit = commit.map_or_else(|| "unknown".to_owned(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let years = if span == Span::Years { " --years" } else { "" };
+    println!("FAILED seed {seed} commit {commit} digest {digest:016x}: {why}");
+    println!("replay: cargo run --package gongji-sim -- --seed {seed}{years} --tell");
+}
+
+fn many(arguments: &Arguments, span: Span) -> std::process::ExitCode {
+    let began = Instant::now();
+    let (mut faults, mut steps, mut requests, mut records, mut days, mut done) = (Counts::default(), 0, 0, 0, 0, 0);
+    let (mut transfers, mut payments) = (0, 0);
+    for seed in arguments.from..arguments.from + arguments.seeds {
+        if arguments.seconds.is_some_and(|most| began.elapsed().as_secs() >= most) {
+            break;
+        }
+        match run(seed, span, false) {
+            Ok(report) => {
+                faults.merge(&report.faults);
+                steps += u64::from(report.steps);
+                requests += report.requests;
+                records += report.records;
+                transfers += report.transfers;
+                payments += report.payments;
+                days += report.lasted / 86_400_000;
+                done += 1;
+            }
+            Err(failure) => {
+                failed(seed, span, &failure.why, failure.digest);
+                return std::process::ExitCode::FAILURE;
+            }
+        }
+        let seconds = began.elapsed().as_secs_f64();
+        if !arguments.quiet && (done % 50 == 0 || seconds / done as f64 > 0.5) {
+            print!("\r{done} of {} seeds, {:.0} a second, {} faults ", arguments.seeds, done as f64 / seconds, faults.total());
+            let _ = std::io::stdout().flush();
+        }
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    println!(
+        "\r{done} seeds in {seconds:.1} s: {steps} steps, {requests} requests, {transfers} transfers, {payments} payments, {records} records, {days} simulated days, {} faults",
+        faults.total()
+    );
+    table(&faults);
+    std::process::ExitCode::SUCCESS
+}
+
+fn table(faults: &Counts) {
+    for kind in Kind::ALL {
+        println!("{:>10}  {}", faults.of(kind), kind.name());
+    }
+}

@@ -1,0 +1,267 @@
+//! One run: founded, disturbed, calmed, and read from end to end.
+
+use crate::config::{Config, Span};
+use crate::country;
+use crate::fault::{Counts, Kind};
+use crate::finale;
+use crate::model::Check;
+use crate::rng::Rng;
+use crate::workload;
+use crate::world::World;
+use gongji_ledger::Part;
+use gongji_store::store::Store;
+use gongji_wallet::day::{DAY_MS, HOUR_MS, day_of, instant};
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+use std::sync::atomic::Ordering;
+
+/// What a run came to.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Over everything that happened: the same seed gives the same.
+    pub digest: u64,
+    pub faults: Counts,
+    pub steps: u32,
+    pub records: u64,
+    pub requests: usize,
+    pub transfers: usize,
+    pub payments: usize,
+    /// Simulated time (ms).
+    pub lasted: i64,
+}
+
+/// What was wrong.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    pub why: String,
+    pub digest: u64,
+    /// The last things that happened.
+    pub last: Vec<String>,
+}
+
+thread_local! {
+    static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// What the last panic of this thread said.
+pub fn last_panic() -> String {
+    PANIC.with_borrow(Clone::clone)
+}
+
+/// Panics are findings here: they are kept, not printed.
+fn keep_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| std::panic::set_hook(Box::new(|info| PANIC.with_borrow_mut(|kept| *kept = info.to_string()))));
+}
+
+/// Runs one seed.
+///
+/// # Errors
+/// The first thing that was not as it must be.
+pub fn run(seed: u64, span: Span, is_told: bool) -> Result<Report, Failure> {
+    keep_panics();
+    let mut rng = Rng::new(seed);
+    let config = Config::new(&mut rng, span);
+    let mut world = World::new(seed, rng, config, is_told);
+    let began = world.now();
+    let outcome = catch_unwind(AssertUnwindSafe(|| live(&mut world))).unwrap_or_else(|_| Err(format!("a panic: {}", last_panic())));
+    match outcome {
+        Ok(()) => Ok(Report {
+            digest: world.trace.digest(),
+            faults: world.faults.clone(),
+            steps: world.config.steps,
+            records: world.records,
+            requests: world.ops.len(),
+            transfers: world.model.transfers.len(),
+            payments: world.model.payments.len(),
+            lasted: world.now() - began,
+        }),
+        Err(why) => Err(Failure { why, digest: world.trace.digest(), last: world.trace.last() }),
+    }
+}
+
+fn live(world: &mut World) -> Check {
+    country::found(world)?;
+    for _ in 0..world.config.steps {
+        step(world)?;
+    }
+    finale::finish(world)
+}
+
+fn step(world: &mut World) -> Check {
+    let small = world.rng.between(0, 40);
+    world.set_now(world.now() + small);
+    for process in &mut world.processes {
+        process.paused = process.paused.saturating_sub(1);
+    }
+    if world.rng.percent(30) {
+        world.tend()?;
+    }
+    match world.rng.below(100) {
+        0..=25 => workload::act(world),
+        26..=57 => {
+            for _ in 0..1 + world.rng.below(4) {
+                world.deliver()?;
+            }
+            Ok(())
+        }
+        58..=77 => match some_partition(world, true) {
+            Some((process, part)) => world.batch(process, part),
+            None => Ok(()),
+        },
+        78..=84 => {
+            if let Some((process, part)) = some_partition(world, false) {
+                world.project(process, part);
+            }
+            Ok(())
+        }
+        85..=92 => {
+            if let Some((process, part)) = some_partition(world, false) {
+                world.carry(process, part);
+            }
+            Ok(())
+        }
+        93..=94 => read(world),
+        95..=96 => {
+            disturb(world)?;
+            Ok(())
+        }
+        _ => {
+            pass_time(world);
+            Ok(())
+        }
+    }
+}
+
+/// A partition of a process that is at work; one with something in its inbox, if asked for.
+fn some_partition(world: &mut World, busy: bool) -> Option<(usize, Part)> {
+    let working = world.processes.iter().enumerate().filter(|(_, process)| process.is_alive && process.paused == 0);
+    let all: Vec<(usize, Part)> = working.flat_map(|(at, process)| process.parts.keys().map(move |part| (at, *part))).collect();
+    if busy && world.rng.percent(90) {
+        let has_work = |(at, part): &&(usize, Part)| world.processes[*at].inbox.get(part).is_some_and(|inbox| !inbox.is_empty());
+        let busy: Vec<(usize, Part)> = all.iter().filter(has_work).copied().collect();
+        if let Some(found) = world.rng.pick(&busy) {
+            return Some(*found);
+        }
+    }
+    world.rng.pick(&all).copied()
+}
+
+/// Somebody looks at a statement, once the books have come as far as memory.
+fn read(world: &mut World) -> Check {
+    let holder = workload::somebody(world);
+    let Some(stepped) = world.owned(holder.part()) else { return Ok(()) };
+    if stepped.progress().lines_seq < world.model.read[usize::from(holder.part())].seq {
+        return Ok(());
+    }
+    let mut books = world.store.books(holder.part()).map_err(|fault| fault.to_string())?;
+    crate::compare::statement(&mut books, &world.model.people[&holder], 30)
+}
+
+/// Time goes on: to the next minute, the next morning, the next deadline; in a long run by weeks.
+fn pass_time(world: &mut World) {
+    let now = world.now();
+    let today = day_of(now);
+    let to = match world.rng.below(12) {
+        0..=3 => now + world.rng.between(0, 60_000),
+        4 => now + world.rng.between(0, 3 * HOUR_MS),
+        5 => instant(today + 1, 0) + world.rng.between(-2, 2),
+        6 => instant(today, 22 * 60) + world.rng.between(-2, 2),
+        7 => instant(today + 1, 6 * 60) + world.rng.between(-2, 2),
+        8 | 9 => instant(today + 1, 10 * 60),
+        _ if world.config.span == Span::Years => now + world.rng.between(1, 120) * DAY_MS,
+        _ => now + world.rng.between(0, 2_000),
+    };
+    // Nobody sends money at night: go on to the morning, mostly.
+    let to = if gongji_wallet::day::ms_of_day(to) < 6 * HOUR_MS && world.rng.percent(70) { instant(day_of(to), 6 * 60 + 30) } else { to };
+    world.set_now(now.max(to));
+}
+
+/// Something breaks.
+fn disturb(world: &mut World) -> Check {
+    let kinds = [
+        Kind::ProcessCrash,
+        Kind::PowerCut,
+        Kind::BooksDeleted,
+        Kind::ProcessPause,
+        Kind::TakeOver,
+        Kind::ClockForward,
+        Kind::ClockBackward,
+        Kind::ClockSkew,
+        Kind::DiskFull,
+        Kind::MessageLate,
+    ];
+    for process in 0..world.processes.len() {
+        if !world.processes[process].is_alive && world.rng.percent(50) {
+            world.restart(process);
+        }
+    }
+    let full = std::mem::take(&mut world.fates.lock().expect("nobody panics with the fates in hand").full);
+    if !full.is_empty() {
+        return Ok(());
+    }
+    let kind = kinds[world.rng.below(kinds.len())];
+    if !world.config.has(kind) {
+        return Ok(());
+    }
+    let process = world.rng.below(world.processes.len());
+    world.trace.note(format_args!("{} {kind:?} {process}", world.now()));
+    world.faults.add(kind);
+    let off = &world.processes[process].clock.clone().off;
+    match kind {
+        Kind::ProcessCrash => world.crash(process),
+        Kind::PowerCut => world.power_cut(),
+        Kind::BooksDeleted => {
+            world.power_cut();
+            let part = world.rng.below(usize::from(world.config.parts) + 1) as Part;
+            world.store.lose_books(part);
+        }
+        Kind::ProcessPause => {
+            world.processes[process].paused = 20 + world.rng.below(150) as u32;
+            if world.rng.percent(60) {
+                give_away(world, process)?;
+            }
+        }
+        Kind::TakeOver => {
+            let part = world.rng.below(usize::from(world.config.parts) + 1) as Part;
+            let to = world.rng.below(world.processes.len());
+            if world.processes[to].is_alive {
+                world.owner[usize::from(part)] = to;
+                world.take_over(part, to)?;
+            }
+        }
+        Kind::ClockForward => {
+            let by = if world.rng.percent(10) { world.rng.between(0, 2 * HOUR_MS) } else { world.rng.between(1, 5_000) };
+            off.fetch_add(by, Ordering::Relaxed);
+        }
+        Kind::ClockBackward => {
+            let by = if world.rng.percent(10) { world.rng.between(0, 2 * HOUR_MS) } else { world.rng.between(1, 5_000) };
+            off.fetch_sub(by, Ordering::Relaxed);
+        }
+        Kind::ClockSkew => off.store(world.rng.between(-2_000, 2_000), Ordering::Relaxed),
+        Kind::DiskFull => {
+            let part = world.rng.below(usize::from(world.config.parts) + 1) as Part;
+            world.fates.lock().expect("nobody panics with the fates in hand").full.insert(part);
+        }
+        _ => {
+            let late = std::mem::take(&mut world.late);
+            world.network.extend(late);
+        }
+    }
+    Ok(())
+}
+
+/// The partitions of a process that stands still go to others, which it does not know.
+fn give_away(world: &mut World, from: usize) -> Check {
+    let others: Vec<usize> = (0..world.processes.len()).filter(|at| *at != from && world.processes[*at].is_alive && world.processes[*at].paused == 0).collect();
+    for part in world.part_numbers() {
+        if world.owner[usize::from(part)] == from
+            && let Some(to) = world.rng.pick(&others).copied()
+        {
+            world.owner[usize::from(part)] = to;
+            world.take_over(part, to)?;
+        }
+    }
+    Ok(())
+}
