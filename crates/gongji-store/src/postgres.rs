@@ -6,9 +6,11 @@
 use crate::fault::Fault;
 use crate::store::{Books, Head, Journal, Store};
 use gongji_ledger::Part;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio_postgres::config::Host;
 use tokio_postgres::{Config, Row};
 
 mod books;
@@ -139,6 +141,17 @@ impl PostgresStore {
         }
         Ok(session.batch("commit")?)
     }
+}
+
+/// Whether all of an address is on this machine: what goes there goes in clear.
+pub fn is_on_this_machine(url: &str) -> Result<bool, Fault> {
+    let config: Config = url.parse().map_err(|error: tokio_postgres::Error| Fault::Failed(told(&error)))?;
+    let is_here = |host: &Host| match host {
+        Host::Tcp(name) => name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()),
+        #[cfg(unix)]
+        Host::Unix(_) => true,
+    };
+    Ok(config.get_hosts().iter().all(is_here) && config.get_hostaddrs().iter().all(IpAddr::is_loopback))
 }
 
 impl Inner {

@@ -44,6 +44,7 @@ struct DataFile {
     folder: PathBuf,
     keys: String,
     partitions: Part,
+    store: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -86,7 +87,7 @@ impl Default for ConfigFile {
 
 impl Default for DataFile {
     fn default() -> DataFile {
-        DataFile { folder: PathBuf::from("/var/lib/gongji"), keys: String::new(), partitions: 1 }
+        DataFile { folder: PathBuf::from("/var/lib/gongji"), keys: String::new(), partitions: 1, store: String::new() }
     }
 }
 
@@ -123,6 +124,8 @@ pub struct Config {
     /// `None`: `keys/` inside the data folder.
     pub keys_folder: Option<PathBuf>,
     pub partitions: Part,
+    /// Address of the database that keeps ledger and vault; `None`: files of the data folder, or what the folder itself remembers.
+    pub store: Option<String>,
     pub log_level: String,
     file: ConfigFile,
 }
@@ -134,6 +137,7 @@ pub struct Production {
     pub data_folder: PathBuf,
     pub keys_folder: Option<PathBuf>,
     pub partitions: Part,
+    pub store: Option<String>,
     pub log_level: tracing::Level,
     pub adapters: Adapters,
 }
@@ -153,6 +157,7 @@ impl Config {
             }
         };
         set(&mut file.data.keys, "GONGJI_KEYS_FOLDER");
+        set(&mut file.data.store, "GONGJI_STORE");
         set(&mut file.adapters.sms.token_file, "GONGJI_SMS_TOKEN_FILE");
         set(&mut file.adapters.face.token_file, "GONGJI_FACE_TOKEN_FILE");
         set(&mut file.adapters.registry.token_file, "GONGJI_REGISTRY_TOKEN_FILE");
@@ -165,6 +170,7 @@ impl Config {
             data_folder: file.data.folder.clone(),
             keys_folder: (!file.data.keys.is_empty()).then(|| PathBuf::from(&file.data.keys)),
             partitions: file.data.partitions,
+            store: (!file.data.store.is_empty()).then(|| file.data.store.clone()),
             log_level: file.log.level.clone(),
             file,
         })
@@ -189,6 +195,11 @@ impl Config {
         if self.partitions == 0 || self.partitions > PART_MAX {
             refusals.push(Refusal::PartitionRange(self.partitions));
         }
+        match self.store.as_deref().map(gongji_store::postgres::is_on_this_machine) {
+            Some(Err(fault)) => refusals.push(Refusal::StoreMalformed(fault.to_string())),
+            Some(Ok(false)) => refusals.push(Refusal::StoreOverNetwork),
+            None | Some(Ok(true)) => {}
+        }
         let log_level = self.log_level.parse().ok().filter(|level| *level != tracing::Level::TRACE);
         if log_level.is_none() {
             refusals.push(Refusal::LogLevel(self.log_level.clone()));
@@ -204,6 +215,7 @@ impl Config {
                 data_folder: self.data_folder,
                 keys_folder: self.keys_folder,
                 partitions: self.partitions,
+                store: self.store,
                 log_level,
                 adapters: Adapters { sms: Sms::Http(sms), face: Face::Http(face), registry: Registry::Http(registry) },
             }),

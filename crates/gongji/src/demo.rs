@@ -51,7 +51,7 @@ pub async fn run(partitions: Part) -> anyhow::Result<()> {
 
 /// Starts the server, plays, and stops it again, so that the books below are at rest.
 async fn play(folder: &Path, partitions: Part) -> anyhow::Result<()> {
-    let plan = Plan { folder: folder.to_owned(), partitions: Some(partitions), clock: sandbox::start_of_clock(), with_history: false };
+    let plan = Plan { folder: folder.to_owned(), store: None, partitions: Some(partitions), clock: sandbox::start_of_clock(), with_history: false };
     let running = sandbox::start(&plan, &|_| indicatif::ProgressBar::hidden()).await?;
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
     let origin = format!("http://{}", listener.local_addr()?);

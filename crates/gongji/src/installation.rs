@@ -1,15 +1,15 @@
 //! A data folder: who it belongs to, how many partitions it has, and that one process alone works in it.
 //!
-//! `installation.toml` fixes profile and partition count when the folder is made; both are refused by name if asked otherwise later.
+//! `installation.toml` fixes profile and partition count when the folder is made; both are refused by name if asked otherwise later. It also says
+//! whether the ledger is kept here or in a database; then the folder holds the keys.
 //! `lock` is held as long as the folder is open: two writers would fence each other off, and people would see it.
 
 use crate::app::{App, Sandbox};
 use crate::identity::{Adapters, Identity};
+use crate::kept::Kept;
 use gongji_ledger::{PART_MAX, Part};
 use gongji_store::clock::Clock;
-use gongji_store::seal::Keys;
-use gongji_store::sqlite::SqliteStore;
-use gongji_store::vault::{Vault, VaultError};
+use gongji_store::vault::VaultError;
 use gongji_store::{Engine, Fault, Options};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
@@ -45,6 +45,9 @@ struct Described {
     /// Of a sandbox: its samples are all in.
     #[serde(default)]
     is_seeded: bool,
+    /// Address of the database that keeps ledger and vault; `None`: files of this folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    store: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +72,12 @@ pub enum OpenError {
     VaultLost(PathBuf),
     #[error("分区 {part} 的账本不见了,别的分区却有记录。请从备份恢复 {}/p{part:02},再启动。", folder.display())]
     PartitionLost { folder: PathBuf, part: Part },
+    #[error("数据库里个人信息库的表是空的,账本里却有人和钱。请恢复数据库的备份,再启动。")]
+    VaultLostInDatabase,
+    #[error("数据库里分区 {0} 的账本不见了,别的分区却有记录。请恢复数据库的备份,再启动。")]
+    PartitionLostInDatabase(Part),
+    #[error("{0} 的账本存在这个目录的文件里。要搬到数据库,请先停下程序,再运行 gongji copy;直接换地方会丢下里面的人和钱。")]
+    IsInFiles(PathBuf),
     #[error("数据目录 {path} 用不了:{source}")]
     Folder { path: PathBuf, source: std::io::Error },
     #[error("账本打不开:{0}")]
@@ -89,6 +98,20 @@ pub struct Installation {
 pub fn describe(folder: &Path) -> Result<(Profile, Part), OpenError> {
     let described = read(folder)?.ok_or_else(|| OpenError::Missing(folder.to_owned()))?;
     Ok((described.profile, described.partitions))
+}
+
+/// Where an existing folder says that its ledger is, without taking its lock.
+pub fn kept(folder: &Path) -> Result<Kept, OpenError> {
+    read(folder)?.ok_or_else(|| OpenError::Missing(folder.to_owned()))?.kept(folder)
+}
+
+impl Described {
+    fn kept(&self, folder: &Path) -> Result<Kept, OpenError> {
+        Ok(match &self.store {
+            None => Kept::files(folder, self.partitions),
+            Some(url) => Kept::database(url, self.partitions)?,
+        })
+    }
 }
 
 impl Installation {
@@ -118,7 +141,7 @@ impl Installation {
             }
             return Ok(Installation { folder: folder.to_owned(), described, is_new: false, _lock: lock });
         }
-        let described = Described { layout: LAYOUT, profile, partitions: partitions.unwrap_or(1), is_seeded: false };
+        let described = Described { layout: LAYOUT, profile, partitions: partitions.unwrap_or(1), is_seeded: false, store: None };
         let installation = Installation { folder: folder.to_owned(), described, is_new: true, _lock: lock };
         installation.write()?;
         Ok(installation)
@@ -151,30 +174,45 @@ impl Installation {
         self.write()
     }
 
+    /// Keeps ledger and vault in a database: a new installation's from the start, another's at the address where they are now.
+    pub fn keep_in(&mut self, url: &str) -> Result<(), OpenError> {
+        match &self.described.store {
+            Some(known) if known == url => return Ok(()),
+            None if !self.is_new => return Err(OpenError::IsInFiles(self.folder.clone())),
+            _ => {}
+        }
+        self.described.store = Some(url.to_owned());
+        self.write()
+    }
+
+    /// Where ledger and vault are.
+    pub fn kept(&self) -> Result<Kept, OpenError> {
+        self.described.kept(&self.folder)
+    }
+
     /// Commit time of the last record of all partitions (ms); 0 where there is none. A sandbox's clock goes on from there.
     pub fn last_stamp(&self) -> Result<i64, OpenError> {
-        Ok(SqliteStore::last_stamp(&self.folder, self.described.partitions)?)
+        Ok(self.kept()?.last_stamp()?)
     }
 
     /// Starts everything that works in this folder. `keys` is the folder of the keys, where it is not inside the data folder.
     pub fn start(&self, clock: Arc<dyn Clock>, sandbox: Option<Sandbox>, adapters: Adapters, keys: Option<&Path>) -> Result<App, OpenError> {
-        let parts = self.described.partitions;
-        let vault_file = self.folder.join(gongji_store::vault::VAULT_FILE);
-        if !vault_file.exists() && self.last_stamp()? > 0 {
+        let (parts, kept) = (self.described.partitions, self.kept()?);
+        if !kept.has_vault()? && kept.last_stamp()? > 0 {
             // A new one would give numbers out again that the books know as somebody else.
-            return Err(OpenError::VaultLost(vault_file));
+            return Err(match kept {
+                Kept::Files { .. } => OpenError::VaultLost(self.folder.join(gongji_store::vault::VAULT_FILE)),
+                Kept::Database { .. } => OpenError::VaultLostInDatabase,
+            });
         }
-        if let Some(part) = SqliteStore::lost_part(&self.folder, parts)? {
-            return Err(OpenError::PartitionLost { folder: self.folder.clone(), part });
+        if let Some(part) = kept.lost_part()? {
+            return Err(match kept {
+                Kept::Files { folder, .. } => OpenError::PartitionLost { folder, part },
+                Kept::Database { .. } => OpenError::PartitionLostInDatabase(part),
+            });
         }
-        let vault = match keys {
-            None => Vault::open(&self.folder, parts)?,
-            Some(folder) => {
-                let is_new = !vault_file.exists();
-                Vault::open_with(&self.folder, Keys::open(folder, is_new).map_err(VaultError::from)?, parts)?
-            }
-        };
-        let store = Arc::new(SqliteStore::open(&self.folder, parts)?);
+        let vault = kept.vault(&keys.map_or_else(|| self.folder.join(KEYS_FOLDER), Path::to_owned))?;
+        let store = kept.store()?;
         let engine = Engine::start(store, clock.clone(), Options { parts, disturb: None })?;
         let identity = Identity::new(vault.clone(), adapters);
         Ok(App { engine, vault, identity, clock, asks: Default::default(), sandbox })

@@ -10,6 +10,7 @@ pub mod identity;
 pub mod import;
 pub mod installation;
 pub mod jobs;
+pub mod kept;
 pub mod notices;
 pub mod pages;
 pub mod problem;

@@ -44,6 +44,8 @@ const QUOTA_PROVINCE: u32 = 620_000;
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub folder: PathBuf,
+    /// Address of a database for ledger and vault; `None`: files of the folder, or where it says they are.
+    pub store: Option<String>,
     pub partitions: Option<Part>,
     /// The clock starts here, or at the last commit if that is later (ms, UTC).
     pub clock: i64,
@@ -80,6 +82,9 @@ pub enum SandboxError {
 /// Opens or makes a sandbox. `bar` makes the bar of one file, by its label.
 pub async fn start(plan: &Plan, bar: &dyn Fn(&str) -> ProgressBar) -> Result<Running, SandboxError> {
     let mut installation = Installation::open_or_create(&plan.folder, Profile::Sandbox, plan.partitions)?;
+    if let Some(url) = &plan.store {
+        installation.keep_in(url)?;
+    }
     if !installation.is_seeded() {
         let from = if plan.with_history { history::begin() } else { plan.clock };
         let clock = Arc::new(MovableClock::standing(from.max(installation.last_stamp()?)));

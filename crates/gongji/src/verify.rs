@@ -6,6 +6,7 @@
 
 mod rows;
 
+use crate::kept::Kept;
 use gongji_audit::{Auditor, Finding, LineRow, Rows};
 use gongji_ledger::Part;
 use gongji_store::Fault;
@@ -35,6 +36,8 @@ pub enum VerifyError {
     Missing(PathBuf),
     #[error("分区 {part} 的账本不见了,别的分区却有记录。请从备份恢复 {}/p{part:02}。", folder.display())]
     PartitionLost { folder: PathBuf, part: Part },
+    #[error("数据库里分区 {0} 的账本不见了,别的分区却有记录。请恢复数据库的备份。")]
+    PartitionLostInDatabase(Part),
     #[error("账本读不出来:{0}")]
     Fault(#[from] Fault),
 }
@@ -114,14 +117,30 @@ struct Standing {
 /// # Errors
 /// [`VerifyError::Differs`] with the first difference.
 pub fn run(folder: &Path, quiet: bool) -> Result<Report, VerifyError> {
-    let Some(parts) = SqliteStore::parts_of(folder)? else { return Err(VerifyError::Missing(folder.to_owned())) };
-    if let Some(part) = SqliteStore::lost_part(folder, parts)? {
-        return Err(VerifyError::PartitionLost { folder: folder.to_owned(), part });
+    if let Ok(kept @ Kept::Database { .. }) = crate::installation::kept(folder) {
+        return run_on(&kept, quiet);
     }
-    let store = SqliteStore::open(folder, parts)?;
-    let mut readings = (0..=parts).map(|part| open(&store, folder, part)).collect::<Result<Vec<_>, _>>()?;
+    // Files tell their own count: a ledger without its installation can be audited too.
+    let Some(parts) = SqliteStore::parts_of(folder)? else { return Err(VerifyError::Missing(folder.to_owned())) };
+    run_on(&Kept::files(folder, parts), quiet)
+}
+
+/// Audits a ledger where it is kept.
+///
+/// # Errors
+/// [`VerifyError::Differs`] with the first difference.
+pub fn run_on(kept: &Kept, quiet: bool) -> Result<Report, VerifyError> {
+    let parts = kept.parts();
+    if let Some(part) = kept.lost_part()? {
+        return Err(match kept {
+            Kept::Files { folder, .. } => VerifyError::PartitionLost { folder: folder.clone(), part },
+            Kept::Database { .. } => VerifyError::PartitionLostInDatabase(part),
+        });
+    }
+    let store = kept.store()?;
+    let mut readings = (0..=parts).map(|part| open(&*store, kept, part)).collect::<Result<Vec<_>, _>>()?;
     // After the books: whatever they know is in the journals by now.
-    for (reading, head) in readings.iter_mut().zip(SqliteStore::heads_at_once(folder, parts)?) {
+    for (reading, head) in readings.iter_mut().zip(kept.heads_at_once()?) {
         reading.head = head;
     }
     let total = readings.iter().map(|reading| reading.head).sum();
@@ -182,12 +201,12 @@ fn kind_word(kind: gongji_audit::AccountKind) -> &'static str {
     }
 }
 
-fn open(store: &SqliteStore, folder: &Path, part: Part) -> Result<Reading, Fault> {
-    let books = SqliteStore::has_books(folder, part).then(|| stand_still(store, part)).transpose()?;
+fn open(store: &dyn Store, kept: &Kept, part: Part) -> Result<Reading, Fault> {
+    let books = kept.has_books(part)?.then(|| stand_still(store, part)).transpose()?;
     Ok(Reading { part, journal: store.journal(part)?, head: 0, ahead: VecDeque::new(), asked: 0, books })
 }
 
-fn stand_still(store: &SqliteStore, part: Part) -> Result<Standing, Fault> {
+fn stand_still(store: &dyn Store, part: Part) -> Result<Standing, Fault> {
     let mut objects = store.books(part)?;
     objects.hold_still()?;
     let objects_at = objects.projected()?;

@@ -4,18 +4,16 @@
 
 use crate::config;
 use crate::identity::{Adapters, Identity};
-use crate::installation::{Profile, describe};
+use crate::installation::{KEYS_FOLDER, Profile, describe, kept};
+use crate::kept::Kept;
 use crate::pages::lookup::REPORTS;
 use clap::{Args, Subcommand};
 use gongji_store::clock::system_now;
-use gongji_store::seal::Keys;
-use gongji_store::sqlite::SqliteStore;
-use gongji_store::store::Store;
-use gongji_store::vault::{PlaceReport, Vault, VaultError};
+use gongji_store::vault::{PlaceReport, Vault};
 use gongji_wallet::ids::Key;
 use gongji_wallet::object::Object;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Reports listed at once.
 const REPORTS_MAX: usize = 10_000;
@@ -117,7 +115,7 @@ pub async fn run(args: OfficeArgs) -> anyhow::Result<()> {
 fn reports(office: &Office, days: u16) -> anyhow::Result<()> {
     let since = office.now - i64::from(days) * 86_400_000;
     let reports = office.vault.place_reports(since, REPORTS_MAX)?;
-    let names = names_of(&office.folder, office.parts);
+    let names = names_of(&office.kept);
     let mut by_place: BTreeMap<&str, Vec<&PlaceReport>> = BTreeMap::new();
     for report in &reports {
         by_place.entry(&report.institution).or_default().push(report);
@@ -140,9 +138,9 @@ fn reports(office: &Office, days: u16) -> anyhow::Result<()> {
 }
 
 /// Names of institutions, as far as the books are there to be read: a code alone serves too.
-fn names_of(folder: &Path, parts: u16) -> BTreeMap<String, String> {
+fn names_of(kept: &Kept) -> BTreeMap<String, String> {
     let read = || {
-        let mut books = SqliteStore::open(folder, parts).ok()?.books(0).ok()?;
+        let mut books = kept.store().ok()?.books(0).ok()?;
         match books.load(&Key::Directory).ok()?? {
             Object::Directory(directory) => Some(directory.institutions.values().map(|one| (one.id.to_string(), one.name.clone())).collect()),
             _ => None,
@@ -168,8 +166,7 @@ fn in_words(error: crate::identity::IdentityError) -> anyhow::Error {
 struct Office {
     identity: Identity,
     vault: Vault,
-    folder: PathBuf,
-    parts: u16,
+    kept: Kept,
     now: i64,
 }
 
@@ -182,23 +179,13 @@ fn open(place: &Place) -> anyhow::Result<Office> {
         }
         None => (place.data.clone(), None),
     };
-    let (profile, parts) = describe(&folder)?;
-    let vault = open_vault(&folder, keys.as_deref(), parts)?;
+    let (profile, _) = describe(&folder)?;
+    // `Installation` would take the lock that the running service holds.
+    let kept = kept(&folder)?;
+    let vault = kept.vault(&keys.unwrap_or_else(|| folder.join(KEYS_FOLDER)))?;
     let now = match profile {
         Profile::Production => system_now(),
-        Profile::Sandbox => crate::sandbox::start_of_clock().max(last_stamp(&folder, parts)?),
+        Profile::Sandbox => crate::sandbox::start_of_clock().max(kept.last_stamp()?),
     };
-    Ok(Office { identity: Identity::new(vault.clone(), Adapters::sandbox()), vault, folder, parts, now })
-}
-
-fn open_vault(folder: &Path, keys: Option<&Path>, parts: u16) -> Result<Vault, VaultError> {
-    match keys {
-        None => Vault::open(folder, parts),
-        Some(keys) => Vault::open_with(folder, Keys::open(keys, false)?, parts),
-    }
-}
-
-fn last_stamp(folder: &Path, parts: u16) -> anyhow::Result<i64> {
-    // `Installation` would take the lock that the running service holds.
-    Ok(SqliteStore::last_stamp(folder, parts)?)
+    Ok(Office { identity: Identity::new(vault.clone(), Adapters::sandbox()), vault, kept, now })
 }

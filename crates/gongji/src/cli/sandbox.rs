@@ -28,6 +28,9 @@ pub struct SandboxArgs {
     /// 时钟从几点开始(北京时间),默认 2026-11-23T10:00;已经走得更晚就接着走
     #[arg(long, value_name = "日期时间", value_parser = parse_clock)]
     clock: Option<i64>,
+    /// 账本和个人信息库放在 PostgreSQL 里,写 postgres://用户@主机/库名;记住以后不用再写
+    #[arg(long, value_name = "数据库地址")]
+    store: Option<String>,
     /// 不要两个月的样例往来,从空账户开始
     #[arg(long)]
     no_history: bool,
@@ -51,8 +54,13 @@ pub async fn run(args: SandboxArgs) -> anyhow::Result<()> {
     let listener =
         tokio::net::TcpListener::bind(args.listen).await.with_context(|| format!("{} 监听不了,可能被别的程序占用;用 --listen 换一个端口", args.listen))?;
     let address = listener.local_addr()?;
-    let plan =
-        Plan { folder: args.data, partitions: args.partitions, clock: args.clock.unwrap_or_else(sandbox::start_of_clock), with_history: !args.no_history };
+    let plan = Plan {
+        folder: args.data,
+        store: args.store,
+        partitions: args.partitions,
+        clock: args.clock.unwrap_or_else(sandbox::start_of_clock),
+        with_history: !args.no_history,
+    };
     let running = sandbox::start(&plan, &super::bar).await?;
     let mut greeting = String::new();
     greet(&running, address, &mut greeting).expect("a string takes every write");

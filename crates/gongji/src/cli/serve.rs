@@ -15,15 +15,23 @@ pub struct ServeArgs {
     /// 配置文件;gongji config 会打印一份带说明的默认配置
     #[arg(long, value_name = "文件")]
     config: PathBuf,
+    /// 账本和个人信息库放在 PostgreSQL 里,写 postgres://用户@主机/库名;记住以后不用再写。不写就放在数据目录的文件里
+    #[arg(long, value_name = "数据库地址")]
+    store: Option<String>,
 }
 
 pub fn run(args: ServeArgs) -> anyhow::Result<()> {
     // Everything that can be refused is refused before anything is opened.
-    let production = Config::read(&args.config)?.for_production()?;
+    let mut config = Config::read(&args.config)?;
+    config.store = args.store.or(config.store);
+    let production = config.for_production()?;
     let logging = tracing_subscriber::fmt().json().with_max_level(production.log_level).with_current_span(false).with_target(false);
     let _ = logging.with_writer(std::io::stdout).try_init();
     super::within_runtime(async move {
-        let installation = Installation::open_or_create(&production.data_folder, Profile::Production, Some(production.partitions))?;
+        let mut installation = Installation::open_or_create(&production.data_folder, Profile::Production, Some(production.partitions))?;
+        if let Some(url) = &production.store {
+            installation.keep_in(url)?;
+        }
         let app = Arc::new(installation.start(Arc::new(SystemClock), None, production.adapters, production.keys_folder.as_deref())?);
         let listener = tokio::net::TcpListener::bind(production.listen).await.with_context(|| format!("{} 监听不了,可能被别的程序占用", production.listen))?;
         tracing::info!(listen.address = %listener.local_addr()?, store.partitions = installation.partitions(), "serving");

@@ -11,6 +11,8 @@ pub enum Refusal {
     BaseUrlMissing,
     BaseUrlNotHttps(String),
     PartitionRange(u16),
+    StoreMalformed(String),
+    StoreOverNetwork,
     LogLevel(String),
     KeysOpen(PathBuf),
     DataOpen(PathBuf),
@@ -32,6 +34,8 @@ impl Refusal {
             Refusal::BaseUrlMissing => "base-url-missing",
             Refusal::BaseUrlNotHttps(_) => "base-url-not-https",
             Refusal::PartitionRange(_) => "partition-range",
+            Refusal::StoreMalformed(_) => "store-malformed",
+            Refusal::StoreOverNetwork => "store-over-network",
             Refusal::LogLevel(_) => "log-level",
             Refusal::KeysOpen(_) => "keys-open",
             Refusal::DataOpen(_) => "data-open",
@@ -54,6 +58,10 @@ impl Refusal {
             Refusal::BaseUrlMissing => "base_url 没有写:大家用哪个网址访问?".to_owned(),
             Refusal::BaseUrlNotHttps(url) => format!("base_url = \"{url}\" 要写成 https://主机名,后面不带路径。"),
             Refusal::PartitionRange(count) => format!("data.partitions = {count} 要在 1 到 {} 之间。", gongji_ledger::PART_MAX),
+            Refusal::StoreMalformed(why) => format!("data.store 要写成 postgres://用户@主机/库名:{why}。"),
+            Refusal::StoreOverNetwork => {
+                "data.store 要是本机的 Unix 套接字或 127.0.0.1:程序自己不做 TLS,别的机器上的数据库要经过本机的代理(docs/operating/postgresql.md)。".to_owned()
+            }
             Refusal::LogLevel(level) => format!("log.level = \"{level}\" 要是 error、warn、info、debug 之一。"),
             Refusal::KeysOpen(path) => format!("密钥目录 {} 别人也能看,请运行 chmod 700 {0}。", path.display()),
             Refusal::DataOpen(path) => format!("数据目录 {} 别人也能改,请运行 chmod go-w {0}。", path.display()),

@@ -55,6 +55,16 @@ fn each_unsafe_setting_is_refused_by_name() {
     check(&[("https://wallet.example.cn", "")], &["base-url-missing"]);
     check(&[("partitions = 4", "partitions = 0")], &["partition-range"]);
     check(&[("partitions = 4", "partitions = 5000")], &["partition-range"]);
+    for (store, names) in [
+        ("postgres://gongji@%2Frun%2Fpostgresql/gongji", &[][..]),
+        ("host=/run/postgresql dbname=gongji", &[]),
+        ("postgres://gongji@127.0.0.1:6432,localhost/gongji", &[]),
+        ("postgres://gongji@127.0.0.1,10.0.0.7/gongji", &["store-over-network"]),
+        ("postgres://gongji@db.example/gongji", &["store-over-network"]),
+        ("mysql://x", &["store-malformed"]),
+    ] {
+        check(&[("partitions = 4", &format!("partitions = 4\nstore = \"{store}\""))], names);
+    }
     check(&[("[data]", "[log]\nlevel = \"trace\"\n[data]")], &["log-level"]);
     check(&[("[data]", "[sandbox]\nclock = true\n[data]")], &["sandbox-settings"]);
     for (name, port) in [("sms", 9101), ("face", 9102)] {

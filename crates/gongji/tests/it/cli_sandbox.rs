@@ -12,7 +12,7 @@ use indicatif::ProgressBar;
 use std::path::Path;
 
 async fn start(folder: &Path, partitions: Option<u16>, with_history: bool) -> Running {
-    let plan = Plan { folder: folder.to_owned(), partitions, clock: sandbox::start_of_clock(), with_history };
+    let plan = Plan { folder: folder.to_owned(), store: None, partitions, clock: sandbox::start_of_clock(), with_history };
     sandbox::start(&plan, &|_| ProgressBar::hidden()).await.unwrap()
 }
 
