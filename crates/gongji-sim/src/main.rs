@@ -3,6 +3,7 @@
 use clap::Parser;
 use gongji_sim::fault::{Counts, Kind};
 use gongji_sim::{Span, run};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Instant;
 
@@ -30,6 +31,9 @@ struct Arguments {
     /// The planted bug to look for; only in a build with `--cfg planted`
     #[arg(long)]
     planted: Option<String>,
+    /// Also what was asked and what was answered
+    #[arg(long)]
+    answers: bool,
     /// No progress
     #[arg(long)]
     quiet: bool,
@@ -71,6 +75,7 @@ fn many(arguments: &Arguments, span: Span) -> std::process::ExitCode {
     let began = Instant::now();
     let (mut faults, mut steps, mut requests, mut records, mut days, mut done) = (Counts::default(), 0, 0, 0, 0, 0);
     let (mut transfers, mut payments) = (0, 0);
+    let mut answers: BTreeMap<String, u64> = BTreeMap::new();
     for seed in arguments.from..arguments.from + arguments.seeds {
         if arguments.seconds.is_some_and(|most| began.elapsed().as_secs() >= most) {
             break;
@@ -84,6 +89,9 @@ fn many(arguments: &Arguments, span: Span) -> std::process::ExitCode {
                 transfers += report.transfers;
                 payments += report.payments;
                 days += report.lasted / 86_400_000;
+                for (told, count) in report.answers {
+                    *answers.entry(told).or_insert(0) += count;
+                }
                 done += 1;
             }
             Err(failure) => {
@@ -103,6 +111,9 @@ fn many(arguments: &Arguments, span: Span) -> std::process::ExitCode {
         faults.total()
     );
     table(&faults);
+    for (told, count) in answers.iter().filter(|_| arguments.answers) {
+        println!("{count:>10}  {told}");
+    }
     std::process::ExitCode::SUCCESS
 }
 

@@ -329,6 +329,17 @@ impl Model {
         Ok(())
     }
 
+    /// After a partition has looked at its deadlines at that stamp, nothing waits beyond them.
+    pub fn check_deadlines(&self, part: Part, stamp: i64) -> Check {
+        for (holder, person) in self.people.iter().filter(|(holder, _)| holder.part() == part) {
+            let late = person.incoming.iter().find(|id| self.transfers[id].transfer.deadline <= stamp);
+            ensure(late.is_none(), || format!("{late:?} still waits for {holder:?} after its deadline"))?;
+            let late = person.open_payments.iter().find(|id| self.payments[id].expires <= stamp);
+            ensure(late.is_none(), || format!("{late:?} of {holder:?} is still held after its deadline"))?;
+        }
+        Ok(())
+    }
+
     /// Money on its way between partitions, by both sides' accounts; zero when nothing is.
     pub fn in_transit(&self) -> Fen {
         let is_transit = |account: &Account| matches!(account, Account::Transit { .. });

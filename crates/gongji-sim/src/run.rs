@@ -12,6 +12,7 @@ use gongji_ledger::Part;
 use gongji_store::store::Store;
 use gongji_wallet::day::{DAY_MS, HOUR_MS, day_of, instant};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 use std::sync::atomic::Ordering;
@@ -27,6 +28,8 @@ pub struct Report {
     pub requests: usize,
     pub transfers: usize,
     pub payments: usize,
+    /// What was asked and what was answered, and how often.
+    pub answers: BTreeMap<String, u64>,
     /// Simulated time (ms).
     pub lasted: i64,
 }
@@ -75,6 +78,7 @@ pub fn run(seed: u64, span: Span, is_told: bool) -> Result<Report, Failure> {
             requests: world.ops.len(),
             transfers: world.model.transfers.len(),
             payments: world.model.payments.len(),
+            answers: world.model.told(),
             lasted: world.now() - began,
         }),
         Err(why) => Err(Failure { why, digest: world.trace.digest(), last: world.trace.last() }),
@@ -99,14 +103,14 @@ fn step(world: &mut World) -> Check {
         world.tend()?;
     }
     match world.rng.below(100) {
-        0..=25 => workload::act(world),
-        26..=57 => {
-            for _ in 0..1 + world.rng.below(4) {
+        0..=27 => workload::act(world),
+        28..=55 => {
+            for _ in 0..1 + world.rng.below(6) {
                 world.deliver()?;
             }
             Ok(())
         }
-        58..=77 => match some_partition(world, true) {
+        56..=77 => match some_partition(world, true) {
             Some((process, part)) => world.batch(process, part),
             None => Ok(()),
         },
@@ -122,11 +126,8 @@ fn step(world: &mut World) -> Check {
             }
             Ok(())
         }
-        93..=94 => read(world),
-        95..=96 => {
-            disturb(world)?;
-            Ok(())
-        }
+        93..=95 => read(world),
+        96..=97 if world.rng.percent(60) => disturb(world),
         _ => {
             pass_time(world);
             Ok(())
@@ -163,14 +164,19 @@ fn read(world: &mut World) -> Check {
 fn pass_time(world: &mut World) {
     let now = world.now();
     let today = day_of(now);
-    let to = match world.rng.below(12) {
-        0..=3 => now + world.rng.between(0, 60_000),
+    // Most of the time little happens to the clock while something is on its way.
+    let is_quiet = world.network.len() < 3;
+    if !is_quiet && world.rng.percent(85) {
+        return;
+    }
+    let to = match world.rng.below(if is_quiet { 16 } else { 40 }) {
         4 => now + world.rng.between(0, 3 * HOUR_MS),
         5 => instant(today + 1, 0) + world.rng.between(-2, 2),
         6 => instant(today, 22 * 60) + world.rng.between(-2, 2),
         7 => instant(today + 1, 6 * 60) + world.rng.between(-2, 2),
-        8 | 9 => instant(today + 1, 10 * 60),
-        _ if world.config.span == Span::Years => now + world.rng.between(1, 120) * DAY_MS,
+        8 => instant(today + 1, 10 * 60),
+        9..=11 if world.config.span == Span::Years => now + world.rng.between(1, 120) * DAY_MS,
+        0..=3 => now + world.rng.between(0, 30_000),
         _ => now + world.rng.between(0, 2_000),
     };
     // Nobody sends money at night: go on to the morning, mostly.

@@ -76,11 +76,11 @@ impl Act {
 
     pub fn weight(self) -> u32 {
         match self {
-            Act::Send => 60,
+            Act::Send => 90,
             Act::DecideTransfer => 50,
             Act::RaceTransfer | Act::RacePayment => 10,
             Act::Contribute => 14,
-            Act::IssueCode => 40,
+            Act::IssueCode => 30,
             Act::Pay => 50,
             Act::PayAtKeypad => 12,
             Act::GoOnWithPayment => 60,
@@ -88,7 +88,8 @@ impl Act {
             Act::Premium => 12,
             Act::Agent => 8,
             Act::EndRelation => 6,
-            Act::Freeze | Act::Unfreeze => 5,
+            Act::Freeze => 3,
+            Act::Unfreeze => 6,
             Act::Die => 1,
             Act::Enrol => 5,
             Act::OpenWallet => 8,
@@ -255,19 +256,21 @@ pub fn tight(world: &mut World, there: Fen) -> Fen {
 /// A proof of identity of `by`: fresh and bound, but for now and then.
 pub fn proof(world: &mut World, by: HolderId, bound: [u8; 16]) -> Option<Proof> {
     world.serial += 1;
-    let mut proof = Proof { id: world.serial, holder: by, bound, expires: world.now() + 300_000 };
+    let mut proof = Proof { id: world.serial, holder: by, bound, expires: world.now() + 1_800_000 };
     match world.rng.below(60) {
         0 => return None,
         1 => proof.expires = world.now() - 1,
         2 => proof.bound = [0; 16],
         3..=5 if world.config.has(Kind::ProofShownTwice) => {
-            let used: Vec<u64> = world.model.people.get(&by).into_iter().flat_map(|person| person.proofs.iter().copied()).collect();
-            if let Some(used) = world.rng.pick(&used).copied() {
+            // Somebody bends a proof to something else; when it was made stays so.
+            let from = world.proofs.len().saturating_sub(6);
+            let lately: Vec<Proof> = world.proofs[from..].iter().filter(|proof| proof.holder == by).copied().collect();
+            if let Some(used) = world.rng.pick(&lately).copied() {
                 world.faults.add(Kind::ProofShownTwice);
-                proof.id = used;
+                proof = Proof { bound, ..used };
             }
         }
-        _ => {}
+        _ => world.proofs.push(proof),
     }
     Some(proof)
 }

@@ -10,6 +10,7 @@ use gongji_wallet::event::{Outcome, Payer};
 use gongji_wallet::ids::{OrderId, PaymentId, RequestKey};
 use gongji_wallet::object::{Bill, EMPLOYEE, EnrolmentStatus, OrderState, PaymentState, Purpose, RESIDENT, TransferState};
 use gongji_wallet::reason::Reason;
+use std::collections::BTreeMap;
 
 impl Model {
     pub(super) fn note_answer(&mut self, at: At, key: RequestKey, fingerprint: [u8; 16], outcome: Outcome) {
@@ -49,6 +50,11 @@ impl Model {
                     return Err("an order answers to something else".to_owned());
                 };
                 let known = self.orders.get(order).ok_or("an answer about an order that is not there")?;
+                if let Command::PlaceOrder(asked) = command {
+                    let placed = self.placed.get(&known.payment).ok_or("an order that nobody placed")?;
+                    let is_same = placed.bill == asked.bill && placed.partial == asked.partial && payer_of(&placed.payer) == payer_of(&asked.payer);
+                    ensure(is_same, || "an order number stands for two different bills".to_owned())?;
+                }
                 ensure(known.state == *state && known.payment == *payment, || format!("told otherwise than {:?}", known.state))
             }
             Outcome::NothingToReverse => match command {
@@ -66,6 +72,37 @@ impl Model {
             },
             Outcome::Done => self.check_done(command),
         }
+    }
+
+    /// What was asked and what was answered, and how often.
+    pub fn told(&self) -> BTreeMap<String, u64> {
+        let name = |value: &dyn std::fmt::Debug| format!("{value:?}").split([' ', '(', '{']).next().unwrap_or_default().to_owned();
+        let mut told = BTreeMap::new();
+        for ((part, key), known) in &self.answers {
+            let Some(command) = self.asked.get(&(*part, *key, known.fingerprint)) else { continue };
+            let outcome = match &known.outcome {
+                Outcome::Refused(reasons) => format!("refused {}", name(&reasons[0])),
+                Outcome::Transfer { state, .. } => name(state),
+                Outcome::Payment { state, .. } | Outcome::Premium { state, .. } => name(state),
+                Outcome::Order { state, .. } => name(state),
+                outcome => name(outcome),
+            };
+            *told.entry(format!("{}: {outcome}", name(command))).or_default() += 1;
+        }
+        for order in self.orders.values() {
+            let why = match &order.state {
+                OrderState::Refused(reasons) => format!("Refused {}", name(&reasons[0])),
+                state => name(state),
+            };
+            *told.entry(format!("order became {why}")).or_default() += 1;
+        }
+        for moving in self.transfers.values() {
+            *told.entry(format!("transfer became {:?}", moving.sent)).or_default() += 1;
+        }
+        for paid in self.payments.values() {
+            *told.entry(format!("payment became {:?}", paid.state)).or_default() += 1;
+        }
+        told
     }
 
     fn check_done(&self, command: &Command) -> Check {
@@ -93,8 +130,9 @@ impl Model {
             Decision::New(outcome) | Decision::Replayed(outcome) => {
                 ensure(known.fingerprint == fingerprint, || "the answer of another body is given".to_owned())?;
                 ensure(known.outcome == *outcome, || format!("answered {outcome:?}, recorded was {:?}", known.outcome))?;
+                // A writer that was fenced off and does not know it finds a later answer in the books: it says the same, of a lower record.
                 let is_new = matches!(decision, Decision::New(_));
-                ensure(if is_new { known.seq == seq } else { known.seq <= seq }, || format!("answered of record {seq}, recorded in {}", known.seq))
+                ensure(!is_new || known.seq == seq, || format!("answered of record {seq}, recorded in {}", known.seq))
             }
             Decision::KeyReused => ensure(known.fingerprint != fingerprint, || "a retry is taken for another request".to_owned()),
         }
@@ -113,7 +151,7 @@ impl Model {
             Command::AcceptTransfer { id, receiver, by } | Command::DeclineTransfer { id, receiver, by } => {
                 let moving = self.transfers.get(id).filter(|moving| moving.transfer.receiver == *receiver && moving.arrived.is_some());
                 match (reason, moving) {
-                    (Reason::NotFound, moving) => moving.is_none(),
+                    (Reason::NotFound, moving) => moving.is_none() || !self.people.contains_key(receiver),
                     (Reason::NotYours, Some(_)) => self.people.get(receiver).is_none_or(|person| by != receiver && !person.agents.contains(by)),
                     (Reason::TransferFinal { state }, Some(moving)) => moving.arrived == Some(*state) && state.is_final(),
                     (Reason::TransferOverdue, Some(moving)) => at.stamp >= moving.transfer.deadline,
@@ -368,4 +406,11 @@ fn found(person: &Person, first: gongji_wallet::object::PayFirst, amount: Fen) -
 fn is_balanced(bill: &Bill) -> bool {
     let parts = [bill.total, bill.fund, bill.own, bill.institution];
     parts.iter().all(|part| !part.is_negative()) && bill.total == bill.fund + bill.own + bill.institution
+}
+
+fn payer_of(payer: &Payer) -> (Option<HolderId>, Option<gongji_wallet::ids::CodeId>) {
+    match payer {
+        Payer::Code(code) => (None, Some(*code)),
+        Payer::Holder { holder, .. } => (Some(*holder), None),
+    }
 }

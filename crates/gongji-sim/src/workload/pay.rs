@@ -80,8 +80,11 @@ fn place(world: &mut World, holder: HolderId, order: OrderId, payer: Payer, bill
 
 /// With one of the codes shown lately; used, replaced and expired ones among them.
 pub fn pay(world: &mut World) {
-    let back = if world.rng.percent(75) { world.rng.below(3) } else { world.rng.below(12) };
-    let Some((id, (code, is_used))) = world.model.codes.iter().rev().nth(back).map(|(id, known)| (*id, known.clone())) else { return };
+    let (now, back) = (world.now(), world.rng.below(12));
+    let current: Vec<CodeId> = world.model.people.values().filter_map(|person| person.code).filter(|id| world.model.codes[id].0.expires > now).collect();
+    let chosen = if world.rng.percent(80) { world.rng.pick(&current).copied() } else { world.model.codes.keys().rev().nth(back).copied() };
+    let Some(id) = chosen else { return issue_code(world) };
+    let (code, is_used) = world.model.codes[&id].clone();
     if is_used {
         if !world.config.has(Kind::CodeShownTwice) {
             return;
@@ -119,7 +122,12 @@ fn some_payment(world: &mut World) -> Option<(PaymentId, OrderId)> {
         world.rng.pick(&open).copied()?
     } else {
         let back = world.rng.below(15);
-        *world.model.payments.keys().rev().nth(back)?
+        let captured: Vec<PaymentId> =
+            world.model.payments.iter().rev().take(60).filter(|(_, paid)| paid.captured > paid.refunded).map(|(id, _)| *id).collect();
+        match world.rng.pick(&captured) {
+            Some(id) if world.rng.percent(75) => *id,
+            _ => *world.model.payments.keys().rev().nth(back)?,
+        }
     };
     match world.model.payments[&id].purpose {
         Purpose::Order { order, .. } => Some((id, order)),

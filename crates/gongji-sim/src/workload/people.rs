@@ -174,7 +174,7 @@ pub fn change_directory(world: &mut World) {
     let from = today + i32::from(world.rng.percent(40));
     let is_anything_pending = world.model.people.keys().any(|holder| is_busy(world, *holder));
     let change = match world.rng.below(10) {
-        0..=4 => {
+        0..=3 => {
             let closed = AREAS.iter().copied().find(|area| !world.model.directory().is_open(*area, today));
             let open = closed.is_some() && world.rng.percent(75);
             if !open && is_anything_pending {
@@ -182,7 +182,7 @@ pub fn change_directory(world: &mut World) {
             }
             DirectoryChange::Opening { area: closed.filter(|_| open).unwrap_or(area), from, open }
         }
-        5 | 6 => {
+        4..=6 => {
             if is_anything_pending {
                 world.faults.add(Kind::RuleChangedMidHold);
             }

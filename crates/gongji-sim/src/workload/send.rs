@@ -6,11 +6,14 @@ use crate::world::World;
 use gongji_ledger::{Fen, GrantKind, HolderId};
 use gongji_wallet::command::{Command, RequestTransfer, transfer_binding};
 use gongji_wallet::ids::TransferId;
-use gongji_wallet::object::TransferState;
+use gongji_wallet::object::{EMPLOYEE, TransferState};
 
 pub fn send(world: &mut World) {
     let sender = if world.rng.percent(80) {
-        somebody_who(world, |person| person.is_insured() && (!person.personal_total().is_zero() || !person.wallet_total().is_zero()))
+        somebody_who(world, |person| {
+            let has_account = person.enrolment.is_some_and(|enrolment| enrolment.insurance == EMPLOYEE && !enrolment.pooled_only);
+            person.is_insured() && !person.frozen && ((has_account && !person.personal_total().is_zero()) || !person.wallet_total().is_zero())
+        })
     } else {
         somebody(world)
     };
@@ -24,7 +27,14 @@ pub fn send(world: &mut World) {
     let person = &world.model.people[&sender];
     let own: Fen = person.enrolment.and_then(|enrolment| person.personal.get(&enrolment.area).copied()).unwrap_or(Fen::ZERO);
     let free: Fen = person.lots_in_order().iter().filter(|(origin, ..)| origin.kind != GrantKind::Quota).map(|(_, sum, _)| *sum).sum();
-    let from_wallet = if free.is_zero() { world.rng.percent(5) } else { own.is_zero() || world.rng.percent(45) };
+    let has_account = person.enrolment.is_some_and(|enrolment| enrolment.insurance == EMPLOYEE && !enrolment.pooled_only);
+    let from_wallet = if !has_account {
+        world.rng.percent(95)
+    } else if free.is_zero() {
+        world.rng.percent(5)
+    } else {
+        own.is_zero() || world.rng.percent(45)
+    };
     let there = if from_wallet { free } else { own };
     let amount = match world.rng.below(14) {
         0 => Fen(200_000),
@@ -50,6 +60,9 @@ fn some_transfer(world: &mut World) -> Option<TransferId> {
     let waiting: Vec<TransferId> = world.model.people.values().flat_map(|person| person.incoming.iter().copied()).collect();
     if !waiting.is_empty() && world.rng.percent(85) {
         return world.rng.pick(&waiting).copied();
+    }
+    if world.rng.percent(60) {
+        return None;
     }
     let back = world.rng.below(12);
     world.model.transfers.keys().rev().nth(back).copied()
