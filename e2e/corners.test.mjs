@@ -3,41 +3,15 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { openPage, startBrowser } from './browser.mjs';
-import { startServer } from './server.mjs';
+import { openPage } from './browser.mjs';
+import { as, browser, keys, leave, logins, server } from './stage.mjs';
 import * as people from './steps.mjs';
 
-let browser;
-let server;
 let sandbox;
-let logins;
-let keys;
 
 before(async () => {
-  [browser, server] = await Promise.all([startBrowser(), startServer()]);
   sandbox = await openPage(browser, server.origin);
-  logins = await people.samplePeople(sandbox);
-  keys = await people.sampleInstitutions(sandbox);
 });
-
-after(async () => {
-  await browser?.close();
-  assert.equal(await server?.stop(), 0);
-});
-
-/** A page of somebody, logged in; faults are looked for when it is left. */
-async function as(name, options) {
-  const page = await openPage(browser, server.origin, options);
-  if (name) await people.login(page, logins[name]);
-  return page;
-}
-
-async function leave(...pages) {
-  for (const page of pages) {
-    assert.deepEqual(page.faults(), []);
-    await page.leave();
-  }
-}
 
 const main = (page) => page.locator('main').innerText();
 

@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { openPage, startBrowser } from './browser.mjs';
-import { startServer } from './server.mjs';
+import { openPage } from './browser.mjs';
+import { browser, keys, logins, server } from './stage.mjs';
 import * as people from './steps.mjs';
 
 const FAMILIES = [
@@ -13,24 +13,6 @@ const FAMILIES = [
   { elder: false, script: false, sender: '扎西顿珠', receiver: '卓玛拉姆', relation: '妈妈', near: '日喀则市', hospital: '日喀则安和医院' },
   { elder: true, script: false, sender: '欧阳若兰', receiver: '欧阳文博', relation: '爷爷', near: '自贡市', hospital: '自贡安和医院' },
 ];
-
-let browser;
-let server;
-let logins;
-let keys;
-
-before(async () => {
-  [browser, server] = await Promise.all([startBrowser(), startServer()]);
-  const page = await openPage(browser, server.origin);
-  logins = await people.samplePeople(page);
-  keys = await people.sampleInstitutions(page);
-  await page.leave();
-});
-
-after(async () => {
-  await browser?.close();
-  assert.equal(await server?.stop(), 0);
-});
 
 for (const { elder, script, sender, receiver, relation, near, hospital } of FAMILIES) {
   describe(`${sender} and ${receiver}, ${elder ? 'elder' : 'normal'} mode, ${script ? 'with' : 'without'} script`, () => {
@@ -147,6 +129,14 @@ for (const { elder, script, sender, receiver, relation, near, hospital } of FAMI
       assert.match(await to.locator('table').innerText(), /2026年11月/);
       await to.goto('/statement/print');
       assert.match(await to.locator('tfoot').innerText(), /收/);
+      await to.getByText('扫码的人会看到什么').click();
+      await people.landed(to, '这张单子是真的');
+      assert.doesNotMatch(await to.locator('main').innerText(), new RegExp(`${sender}|${receiver}`), 'whoever scans it learns no name');
+      await to.goBack();
+      await to.selectOption('#month', { index: 1 });
+      await people.press(to, '看这个月');
+      assert.match(to.url(), /month=2026-10/);
+      assert.match(await to.locator('.facts').innerText(), /2026年10月/);
       await to.goto('/origins');
       assert.match(await to.locator('.lots').innerText(), new RegExp(sender));
     });

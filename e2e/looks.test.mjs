@@ -1,41 +1,11 @@
 // What each page looks like: to a machine that reads it aloud, to a finger, on every screen.
 
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import * as accessibility from './accessibility.mjs';
-import { SIZES, openPage, startBrowser } from './browser.mjs';
-import { startServer } from './server.mjs';
+import { SIZES } from './browser.mjs';
+import { as, keys, leave } from './stage.mjs';
 import * as people from './steps.mjs';
-
-let browser;
-let server;
-let logins;
-let keys;
-
-before(async () => {
-  [browser, server] = await Promise.all([startBrowser(), startServer()]);
-  const page = await openPage(browser, server.origin);
-  logins = await people.samplePeople(page);
-  keys = await people.sampleInstitutions(page);
-  await page.leave();
-});
-
-after(async () => {
-  await browser?.close();
-  assert.equal(await server?.stop(), 0);
-});
-
-/** A page of somebody, logged in; faults are looked for when it is left. */
-async function as(name, options) {
-  const page = await openPage(browser, server.origin, options);
-  if (name) await people.login(page, logins[name]);
-  return page;
-}
-
-async function leave(page) {
-  assert.deepEqual(page.faults(), []);
-  await page.leave();
-}
 
 describe('each page', { concurrency: 2 }, () => {
   const OF_EVERYBODY = ['/', '/?mine=370100&family=510500', '/regions/370000', '/institutions?area=510500', '/register', '/login', '/forgot', '/nowhere', '/cashier/login'];
@@ -57,6 +27,8 @@ describe('each page', { concurrency: 2 }, () => {
       await look();
       await page.goto('/statement');
       await page.locator('a.movement').first().click();
+      await look();
+      await page.getByText('扫码的人会看到什么').click();
       await look();
       await page.goto('/wallet/open');
       await look();

@@ -1,5 +1,6 @@
 //! Makes decisions durable: partitions with a journal and books behind it, and the vault of sealed personal data.
 
+pub mod backup;
 pub mod clock;
 mod courier;
 mod engine;

@@ -1,6 +1,7 @@
 //! What every request works with.
 
 use crate::identity::Identity;
+use crate::metrics::Metrics;
 use gongji_store::clock::{Clock, MovableClock};
 use gongji_store::vault::{Vault, VaultError};
 use gongji_store::{Engine, Fault};
@@ -15,6 +16,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Questions of cashiers to relatives, for minutes.
     pub asks: crate::service::asking::Asks,
+    /// What is counted for whoever watches.
+    pub metrics: Arc<Metrics>,
     /// Only in the sandbox profile.
     pub sandbox: Option<Sandbox>,
 }

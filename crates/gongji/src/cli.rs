@@ -1,5 +1,6 @@
 //! The command line: one program, subcommands with English names, help in plain Chinese.
 
+mod backup;
 mod complaint;
 mod import;
 mod office;
@@ -67,6 +68,9 @@ enum Command {
     #[command(help_template = HELP, override_usage = "gongji verify [选项]")]
     Verify(verify::VerifyArgs),
     /// 演示:在临时目录里把整个流程走一遍,一步一步讲给你听
+    /// 备份:服务不停,抄一份数据并核对
+    #[command(help_template = HELP, override_usage = "gongji backup --to <目录> [选项]")]
+    Backup(backup::BackupArgs),
     #[command(help_template = HELP, override_usage = "gongji demo [选项]")]
     Demo(DemoArgs),
     /// 压力测试:合规的转账,量出每秒笔数,最后核对账本
@@ -136,6 +140,7 @@ pub fn run() -> i32 {
         Command::Import(args) => within_runtime(import::run(args)),
         Command::Verify(args) => verify::run(&args),
         Command::Demo(args) => within_runtime(crate::demo::run(args.partitions)),
+        Command::Backup(args) => backup::run(&args),
         Command::Bench(args) => bench(args),
         Command::Office(args) => within_runtime(office::run(args)),
         Command::Config => {

@@ -33,6 +33,7 @@ pub struct ConfigFile {
     hosts: Vec<String>,
     data: DataFile,
     log: LogFile,
+    metrics: MetricsFile,
     adapters: AdaptersFile,
     /// Never lawful here; read so that it can be refused by name.
     sandbox: Option<toml::Value>,
@@ -51,6 +52,23 @@ struct DataFile {
 #[serde(deny_unknown_fields, default)]
 struct LogFile {
     level: String,
+    format: LogFormat,
+}
+
+/// How a log line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line, for machines that collect them.
+    Json,
+    /// For a person at the screen.
+    Text,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct MetricsFile {
+    listen: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -79,6 +97,7 @@ impl Default for ConfigFile {
             hosts: Vec::new(),
             data: DataFile::default(),
             log: LogFile::default(),
+            metrics: MetricsFile::default(),
             adapters: AdaptersFile::default(),
             sandbox: None,
         }
@@ -93,7 +112,7 @@ impl Default for DataFile {
 
 impl Default for LogFile {
     fn default() -> LogFile {
-        LogFile { level: "info".to_owned() }
+        LogFile { level: "info".to_owned(), format: LogFormat::Json }
     }
 }
 
@@ -139,6 +158,9 @@ pub struct Production {
     pub partitions: Part,
     pub store: Option<String>,
     pub log_level: tracing::Level,
+    pub log_format: LogFormat,
+    /// Where those who watch read the counters; `None`: nowhere.
+    pub metrics: Option<SocketAddr>,
     pub adapters: Adapters,
 }
 
@@ -204,6 +226,7 @@ impl Config {
         if log_level.is_none() {
             refusals.push(Refusal::LogLevel(self.log_level.clone()));
         }
+        let metrics = metrics_address(&self.file.metrics.listen, &mut refusals);
         refusals.extend(folder_refusals(&self.data_folder, self.keys_folder.as_deref()));
         let sms = adapter("sms", &self.file.adapters.sms, &mut refusals);
         let face = adapter("face", &self.file.adapters.face, &mut refusals);
@@ -217,11 +240,32 @@ impl Config {
                 partitions: self.partitions,
                 store: self.store,
                 log_level,
+                log_format: self.file.log.format,
+                metrics,
                 adapters: Adapters { sms: Sms::Http(sms), face: Face::Http(face), registry: Registry::Http(registry) },
             }),
             _ => Err(ConfigError::Refused(refusals)),
         }
     }
+}
+
+/// Counters are for those who run the service: on this machine, or in a network of its own.
+fn metrics_address(text: &str, refusals: &mut Vec<Refusal>) -> Option<SocketAddr> {
+    if text.is_empty() {
+        return None;
+    }
+    let Ok(address) = text.parse::<SocketAddr>() else {
+        refusals.push(Refusal::MetricsMalformed(text.to_owned()));
+        return None;
+    };
+    let is_inside = match address.ip() {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local(),
+    };
+    if !is_inside {
+        refusals.push(Refusal::MetricsPublic(address));
+    }
+    Some(address)
 }
 
 /// Host and port of an https address without anything dangerous in it.

@@ -57,7 +57,7 @@ async fn play(folder: &Path, partitions: Part) -> anyhow::Result<()> {
     let origin = format!("http://{}", listener.local_addr()?);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let router = server::router(Arc::clone(&running.app), server::Profile::sandbox());
-    let serving = tokio::spawn(server::serve(listener, router, async move { drop(stopped.await) }));
+    let serving = tokio::spawn(server::serve(listener, Arc::clone(&running.app.metrics), router, async move { drop(stopped.await) }));
     let ticking = tokio::spawn(crate::jobs::tick(Arc::clone(&running.app)));
     let told = acts::play(&Client::new(&origin)?).await;
     let _ = stop.send(());

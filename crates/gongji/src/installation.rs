@@ -215,7 +215,7 @@ impl Installation {
         let store = kept.store()?;
         let engine = Engine::start(store, clock.clone(), Options { parts, disturb: None })?;
         let identity = Identity::new(vault.clone(), adapters);
-        Ok(App { engine, vault, identity, clock, asks: Default::default(), sandbox })
+        Ok(App { engine, vault, identity, clock, asks: Default::default(), metrics: Default::default(), sandbox })
     }
 
     /// Written beside and put in place, so that a crash leaves the old one or the new one.

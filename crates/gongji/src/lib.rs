@@ -11,6 +11,7 @@ pub mod import;
 pub mod installation;
 pub mod jobs;
 pub mod kept;
+pub mod metrics;
 pub mod notices;
 pub mod pages;
 pub mod problem;

@@ -91,6 +91,13 @@ pub struct Body {
     pub trace_id: String,
 }
 
+/// What an answer says of its refusal; it stays with the answer when that becomes a page.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub code: Cow<'static, str>,
+    pub number: String,
+}
+
 /// One reason.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Reason)]
@@ -334,6 +341,11 @@ impl Problem {
         self
     }
 
+    /// For the log and the counters: the code, and the number that people quote.
+    pub fn told(&self) -> Told {
+        Told { code: self.body.code.clone(), number: self.body.trace_id.clone() }
+    }
+
     fn retry_after(mut self, seconds: u64) -> Problem {
         self.retry_after = Some(seconds);
         self
@@ -539,6 +551,7 @@ impl IntoResponse for Problem {
         if let Some(cookie) = details.cookie {
             headers.append(SET_COOKIE, cookie);
         }
+        response.extensions_mut().insert(kept.told());
         response.extensions_mut().insert(kept);
         response
     }

@@ -1,31 +1,33 @@
 //! The server around pages and API: what holds for every request.
 //!
 //! From outside in: request number, panics, host, rate limit, security headers and one log line; then time-out, size of the
-//! body, compression, cross-site check; then the routes. A log line has the number, method, route and status: no query, no
-//! address of a person's page, no body.
+//! body, compression, cross-site check; then the routes. A log line has the number, method, route, status and a refusal's code: no
+//! query, no address of a person's page, no body. The number is in the answer's header, and in the body of whatever was refused.
 
 mod assets;
+mod connection;
 mod limits;
 mod profile;
 
+pub use connection::CONNECTIONS_MAX;
 pub use limits::{Limits, Rates};
 pub use profile::Profile;
 
 use crate::app::App;
-use crate::problem::{Edge, Problem};
+use crate::metrics::{self, Metrics};
+use crate::problem::{Edge, Problem, Told};
 use crate::{api, pages};
 use axum::body::Body;
 use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::header::{self, HeaderName, HeaderValue};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
 use axum::{Json, Router};
+use connection::{Guard, Peer, address};
 use std::any::Any;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -49,6 +51,8 @@ const COMPRESS_LEN_MIN: u64 = 1024;
 
 const HEALTH: &str = "/healthz";
 
+const METRICS: &str = "/metrics";
+
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const CONTENT_SECURITY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; media-src 'self' blob:; \
@@ -64,6 +68,7 @@ pub fn trace_id() -> String {
 }
 
 struct Gate {
+    metrics: Arc<Metrics>,
     profile: Profile,
     limits: Arc<Limits>,
 }
@@ -72,10 +77,14 @@ struct Gate {
 pub fn router(app: Arc<App>, profile: Profile) -> Router {
     let is_bench = profile.is_bench;
     let limits = Arc::new(Limits::new(profile.rates));
-    let gate = Arc::new(Gate { profile, limits });
+    let gate = Arc::new(Gate { metrics: Arc::clone(&app.metrics), profile, limits });
     let mut routes = Router::new().merge(api::router(app.sandbox.is_some())).merge(pages::router(&app)).route("/assets/{*path}", get(assets::serve));
     if is_bench {
         routes = routes.route("/api/v1/echo", post(echo));
+    }
+    if app.sandbox.is_some() {
+        // Production shows it to those who watch alone, at an address of its own.
+        routes = routes.route(METRICS, get(metrics::page));
     }
     let compress = SizeAbove::new(COMPRESS_LEN_MIN).and(NotForContentType::IMAGES);
     let people = middleware::from_fn_with_state(Arc::clone(&app), pages::humanely);
@@ -92,12 +101,9 @@ pub fn router(app: Arc<App>, profile: Profile) -> Router {
 }
 
 /// Serves until `shutdown` resolves, then lets what is under way end.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
-    let listener = listener.tap_io(|stream| {
-        // Answers are small; waiting to fill a packet costs 40 ms.
-        let _ = stream.set_nodelay(true);
-    });
-    let service: IntoMakeServiceWithConnectInfo<Router, SocketAddr> = router.into_make_service_with_connect_info();
+pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, router: Router, shutdown: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+    let listener = Guard { listener, metrics };
+    let service: IntoMakeServiceWithConnectInfo<Router, Peer> = router.into_make_service_with_connect_info();
     let (stopping, mut stopped) = tokio::sync::watch::channel(false);
     let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
         shutdown.await;
@@ -132,16 +138,31 @@ async fn admit(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) 
             if response.status() == StatusCode::SERVICE_UNAVAILABLE && response.headers().get(header::CONTENT_TYPE).is_none() {
                 response = Problem::from(Edge::TimedOut).into_response();
             }
-            let status = response.status().as_u16();
-            if status >= 500 {
-                tracing::warn!(trace_id = %id.simple(), %method, route, status, duration_ms = begun.elapsed().as_millis() as u64, "answered");
-            } else {
-                tracing::debug!(trace_id = %id.simple(), %method, route, status, duration_ms = begun.elapsed().as_millis() as u64, "answered");
+            let told = response.extensions_mut().remove::<Told>();
+            let took = begun.elapsed();
+            gate.metrics.answered(&method, route, response.status(), took);
+            if let Some(told) = &told {
+                gate.metrics.refused(&told.code);
             }
+            log(id, &method, route, response.status(), took, told.as_ref());
             gate.protect(response.headers_mut(), id, is_personal);
             response
         })
         .await
+}
+
+/// One line for each answer. A refusal has the number that the caller was given to quote, which is not always that of the request.
+fn log(id: uuid::Uuid, method: &Method, route: &str, status: StatusCode, took: Duration, told: Option<&Told>) {
+    let (trace_id, status, duration_ms) = (id.simple(), status.as_u16(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+    let (code, quoted) = told.map_or(("", ""), |told| (&told.code, &told.number));
+    if status >= 500 {
+        tracing::warn!(%trace_id, %method, route, status, duration_ms, code, quoted, "answered");
+    } else if told.is_some() && status != 429 {
+        tracing::info!(%trace_id, %method, route, status, duration_ms, code, quoted, "refused");
+    } else {
+        // Whoever asks too often does not fill the log as well.
+        tracing::debug!(%trace_id, %method, route, status, duration_ms, "answered");
+    }
 }
 
 impl Gate {
@@ -177,16 +198,6 @@ impl Gate {
 fn host(request: &Request) -> Option<&str> {
     let named = request.uri().authority().map(|authority| authority.as_str());
     named.or_else(|| request.headers().get(header::HOST)?.to_str().ok())
-}
-
-/// Where a request comes from. Behind a proxy on this machine it is the address that the proxy saw.
-fn address(request: &Request) -> IpAddr {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::from([127, 0, 0, 1]), |ConnectInfo(peer)| peer.ip());
-    if !peer.is_loopback() {
-        return peer;
-    }
-    let forwarded = request.headers().get("x-forwarded-for").and_then(|value| value.to_str().ok());
-    forwarded.and_then(|list| list.rsplit(',').next()?.trim().parse().ok()).unwrap_or(peer)
 }
 
 fn panicked(reason: Box<dyn Any + Send>) -> Response<Body> {

@@ -48,7 +48,7 @@ pub(super) async fn measure(plan: &Plan, folder: &Path) -> anyhow::Result<Vec<Ht
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = tokio::spawn(server::serve(listener, server::router(app.clone(), Profile::bench()), async move { drop(stopped.await) }));
+    let serving = tokio::spawn(server::serve(listener, app.metrics.clone(), server::router(app.clone(), Profile::bench()), async move { drop(stopped.await) }));
     let mut figures = Vec::new();
     for (connections, requests) in CONNECTIONS.into_iter().zip(requests) {
         let echo = Arc::new(requests.iter().map(|request| request.for_echo.clone()).collect::<Vec<_>>());
@@ -94,7 +94,7 @@ async fn open(plan: &Plan, folder: &Path, clock: Arc<MovableClock>) -> anyhow::R
     country::settle_people(&engine, PART, plan.http_holders, now, |count| bar.inc(count)).await?;
     bar.finish_and_clear();
     let identity = Identity::new(vault.clone(), Adapters::sandbox());
-    Ok(Arc::new(App { engine, vault, identity, clock, asks: Default::default(), sandbox: None }))
+    Ok(Arc::new(App { engine, vault, identity, clock, asks: Default::default(), metrics: Default::default(), sandbox: None }))
 }
 
 /// A number in the test range with a valid check digit (GB 11643).

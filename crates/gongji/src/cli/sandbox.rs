@@ -66,7 +66,8 @@ pub async fn run(args: SandboxArgs) -> anyhow::Result<()> {
     greet(&running, address, &mut greeting).expect("a string takes every write");
     super::say(&greeting);
     let ticking = tokio::spawn(crate::jobs::tick(Arc::clone(&running.app)));
-    let served = server::serve(listener, server::router(Arc::clone(&running.app), server::Profile::sandbox()), super::asked_to_stop()).await;
+    let router = server::router(Arc::clone(&running.app), server::Profile::sandbox());
+    let served = server::serve(listener, Arc::clone(&running.app.metrics), router, super::asked_to_stop()).await;
     ticking.abort();
     super::say("正在停下:把账本写完……\n");
     // Nothing may hold the partitions any more when they are closed.

@@ -1,6 +1,7 @@
 //! `gongji serve`: the production profile.
 
-use crate::config::Config;
+use crate::app::App;
+use crate::config::{Config, LogFormat};
 use crate::installation::{Installation, Profile};
 use crate::server;
 use anyhow::Context;
@@ -25,8 +26,11 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
     let mut config = Config::read(&args.config)?;
     config.store = args.store.or(config.store);
     let production = config.for_production()?;
-    let logging = tracing_subscriber::fmt().json().with_max_level(production.log_level).with_current_span(false).with_target(false);
-    let _ = logging.with_writer(std::io::stdout).try_init();
+    let logging = tracing_subscriber::fmt().with_max_level(production.log_level).with_target(false).with_writer(std::io::stdout);
+    let _ = match production.log_format {
+        LogFormat::Json => logging.json().with_current_span(false).with_span_list(false).try_init(),
+        LogFormat::Text => logging.with_ansi(false).try_init(),
+    };
     super::within_runtime(async move {
         let mut installation = Installation::open_or_create(&production.data_folder, Profile::Production, Some(production.partitions))?;
         if let Some(url) = &production.store {
@@ -36,8 +40,20 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
         let listener = tokio::net::TcpListener::bind(production.listen).await.with_context(|| format!("{} 监听不了,可能被别的程序占用", production.listen))?;
         tracing::info!(listen.address = %listener.local_addr()?, store.partitions = installation.partitions(), "serving");
         let ticking = tokio::spawn(crate::jobs::tick(Arc::clone(&app)));
+        let watched = match production.metrics {
+            None => None,
+            Some(address) => {
+                let listener = tokio::net::TcpListener::bind(address).await.with_context(|| format!("{address} 监听不了,可能被别的程序占用"))?;
+                tracing::info!(listen.address = %listener.local_addr()?, "watched at /metrics");
+                Some(tokio::spawn(watch(Arc::clone(&app), listener)))
+            }
+        };
         let router = server::router(Arc::clone(&app), server::Profile::production(production.hosts));
-        let served = server::serve(listener, router, super::asked_to_stop()).await;
+        let served = server::serve(listener, Arc::clone(&app.metrics), router, super::asked_to_stop()).await;
+        if let Some(watched) = watched {
+            watched.abort();
+            let _ = watched.await;
+        }
         ticking.abort();
         let _ = ticking.await;
         app.engine.flush().await;
@@ -45,4 +61,15 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
         tracing::info!("stopped");
         Ok(served?)
     })
+}
+
+/// Serves those who watch, at an address of their own, for as long as the program runs.
+async fn watch(app: Arc<App>, listener: tokio::net::TcpListener) {
+    let adding_up = crate::metrics::watch_books(Arc::clone(&app));
+    let router = crate::metrics::router(Arc::clone(&app));
+    let serving = server::serve(listener, Arc::clone(&app.metrics), router, std::future::pending());
+    let (served, ()) = tokio::join!(serving, adding_up);
+    if let Err(error) = served {
+        tracing::error!(%error, "nobody can watch any more");
+    }
 }

@@ -14,6 +14,8 @@ pub enum Refusal {
     StoreMalformed(String),
     StoreOverNetwork,
     LogLevel(String),
+    MetricsMalformed(String),
+    MetricsPublic(SocketAddr),
     KeysOpen(PathBuf),
     DataOpen(PathBuf),
     AdapterMissing(&'static str),
@@ -37,6 +39,8 @@ impl Refusal {
             Refusal::StoreMalformed(_) => "store-malformed",
             Refusal::StoreOverNetwork => "store-over-network",
             Refusal::LogLevel(_) => "log-level",
+            Refusal::MetricsMalformed(_) => "metrics-malformed",
+            Refusal::MetricsPublic(_) => "metrics-public",
             Refusal::KeysOpen(_) => "keys-open",
             Refusal::DataOpen(_) => "data-open",
             Refusal::AdapterMissing(_) => "adapter-missing",
@@ -63,6 +67,8 @@ impl Refusal {
                 "data.store 要是本机的 Unix 套接字或 127.0.0.1:程序自己不做 TLS,别的机器上的数据库要经过本机的代理(docs/operating/postgresql.md)。".to_owned()
             }
             Refusal::LogLevel(level) => format!("log.level = \"{level}\" 要是 error、warn、info、debug 之一。"),
+            Refusal::MetricsMalformed(text) => format!("metrics.listen = \"{text}\" 要写成 地址:端口,比如 127.0.0.1:9464;不要就空着。"),
+            Refusal::MetricsPublic(address) => format!("metrics.listen = \"{address}\" 不是本机也不是内网地址:监控数据不给外面看。"),
             Refusal::KeysOpen(path) => format!("密钥目录 {} 别人也能看,请运行 chmod 700 {0}。", path.display()),
             Refusal::DataOpen(path) => format!("数据目录 {} 别人也能改,请运行 chmod go-w {0}。", path.display()),
             Refusal::AdapterMissing(name) => format!("缺外部服务 {0}({1}):请写 adapters.{0}.url,约定见 docs/adapters.md。", name, what(name)),

@@ -66,6 +66,14 @@ fn each_unsafe_setting_is_refused_by_name() {
         check(&[("partitions = 4", &format!("partitions = 4\nstore = \"{store}\""))], names);
     }
     check(&[("[data]", "[log]\nlevel = \"trace\"\n[data]")], &["log-level"]);
+    check(&[("[data]", "[log]\nformat = \"text\"\n[data]")], &[]);
+    for inside in ["127.0.0.1:9464", "10.1.2.3:9464", "[fd00::1]:9464"] {
+        check(&[("[data]", &format!("[metrics]\nlisten = \"{inside}\"\n[data]"))], &[]);
+    }
+    for outside in ["0.0.0.0:9464", "198.51.100.7:9464", "[::]:9464"] {
+        check(&[("[data]", &format!("[metrics]\nlisten = \"{outside}\"\n[data]"))], &["metrics-public"]);
+    }
+    check(&[("[data]", "[metrics]\nlisten = \"9464\"\n[data]")], &["metrics-malformed"]);
     check(&[("[data]", "[sandbox]\nclock = true\n[data]")], &["sandbox-settings"]);
     for (name, port) in [("sms", 9101), ("face", 9102)] {
         check(&[(&format!("http://127.0.0.1:{port}"), "")], &["adapter-missing"]);

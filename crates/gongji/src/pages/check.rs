@@ -51,15 +51,20 @@ impl Sheet {
         }
     }
 
-    /// The number with its signature, for an address.
-    pub fn code(self, keys: &Keys) -> String {
+    /// The number with its signature.
+    fn code(self, keys: &Keys) -> String {
         let number = self.number();
         format!("{number}.{}", to_base64url(&signature(keys, &number)))
     }
 
+    /// The page that says what the books say of it.
+    pub fn path(self, keys: &Keys) -> String {
+        format!("/check/{}", self.code(keys))
+    }
+
     /// The QR code for the paper; `origin` is where this installation is reached.
     pub fn qr_svg(self, keys: &Keys, origin: &str) -> Option<String> {
-        gongji_files::qr_svg(&format!("{origin}/check/{}", self.code(keys)), "核对用的二维码").ok()
+        gongji_files::qr_svg(&format!("{origin}{}", self.path(keys)), "核对用的二维码").ok()
     }
 
     /// Reads a code; `None` where it was not made here.

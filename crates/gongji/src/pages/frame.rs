@@ -475,6 +475,7 @@ async fn trouble_page(visit: &Visit, trouble: &Trouble) -> Response {
     };
     let mut response = shown.unwrap_or_else(|_| (StatusCode::INTERNAL_SERVER_ERROR, "我们这边出了问题,请过几分钟再试。").into_response());
     if let Trouble::Problem(problem, _) = trouble {
+        response.extensions_mut().insert(problem.told());
         if let Some(cookie) = &problem.cookie {
             response.headers_mut().append(SET_COOKIE, cookie.clone());
         }

@@ -333,6 +333,7 @@ async fn print(member: Member, Query(filter): Query<Filter>) -> Page {
         opening: format::yuan(opening.0),
         closing: format::yuan(closing.0),
         qr_svg: sheet.and_then(|sheet| sheet.qr_svg(app.vault.keys(), &member.visit.origin)),
+        check_href: sheet.map(|sheet| sheet.path(app.vault.keys())),
         number: sheet.map(Sheet::number).unwrap_or_default(),
     })
 }
@@ -437,6 +438,7 @@ async fn receipt(member: Member, Path(number): Path<String>) -> Page {
         related: links,
         number: sheet.number(),
         qr_svg: sheet.qr_svg(app.vault.keys(), &member.visit.origin),
+        check_href: Some(sheet.path(app.vault.keys())),
         rule,
     })
 }

@@ -7,4 +7,5 @@ mod edge;
 mod idempotency;
 mod journey;
 mod sheets;
+mod watching;
 mod world;

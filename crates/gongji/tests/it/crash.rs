@@ -6,6 +6,7 @@
 //! its day. Each day is a new one by the sandbox's clock.
 
 mod family;
+mod restore;
 mod wire;
 
 use crate::program::{Program, verified};

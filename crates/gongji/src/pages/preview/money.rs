@@ -500,6 +500,7 @@ fn sheets(shelf: &mut Shelf) {
             opening: "¥0.00".into(),
             closing: "¥1,860.00".into(),
             qr_svg: qr("核对这张单子"),
+            check_href: Some("/check/1-42-202611.AAAA".into()),
             number: "S-7F3K-2M9Q".into(),
         },
     );

@@ -142,6 +142,8 @@ pub struct Print {
     pub closing: String,
     /// Trusted SVG with which the sheet can be checked; none where there is no line.
     pub qr_svg: Option<String>,
+    /// Where the code leads.
+    pub check_href: Option<String>,
     /// Empty where there is no line.
     pub number: String,
 }
@@ -186,6 +188,8 @@ pub struct Receipt {
     pub number: String,
     /// Trusted SVG.
     pub qr_svg: Option<String>,
+    /// Where the code leads.
+    pub check_href: Option<String>,
     /// Rule version the decision was made under: "转账规则 2025-05-08 版".
     pub rule: String,
 }
