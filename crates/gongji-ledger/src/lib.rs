@@ -14,8 +14,12 @@ mod account;
 mod chain;
 mod fen;
 mod lot;
+mod planted;
 
 pub use account::{Account, AreaCode, HolderId, InstitutionId, Move, PART_MAX, Part};
 pub use chain::{Digest, GENESIS, RecordHead, link};
 pub use fen::Fen;
 pub use lot::{GrantKind, LOTS_MAX, Lot, Lots, Origin, total};
+#[cfg(planted)]
+pub use planted::plant;
+pub use planted::planted;

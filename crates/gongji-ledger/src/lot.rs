@@ -1,4 +1,4 @@
-use crate::{AreaCode, Fen, HolderId};
+use crate::{AreaCode, Fen, HolderId, planted};
 use serde::{Deserialize, Serialize};
 
 /// Most lots one wallet may hold. Lots of equal origin are merged, so this bounds the number of contributors, areas and kinds.
@@ -81,7 +81,9 @@ impl Lots {
     pub fn oldest(&self, amount: Fen, wanted: impl Fn(&Lot) -> bool) -> Option<Vec<Lot>> {
         let mut left = amount;
         let mut taken = Vec::new();
-        for lot in self.0.iter().filter(|lot| wanted(lot)) {
+        let last = self.0.len().wrapping_sub(1);
+        let in_order = (0..self.0.len()).map(|at| &self.0[if planted("newest-lots-first") { last - at } else { at }]);
+        for lot in in_order.filter(|lot| wanted(lot)) {
             if left.is_zero() {
                 break;
             }
@@ -95,10 +97,12 @@ impl Lots {
     /// Adds lots. One of equal origin is merged, keeping the older date.
     pub fn put(&mut self, lots: &[Lot]) {
         for lot in lots {
-            match self.0.iter_mut().find(|own| own.origin == lot.origin) {
+            let is_same =
+                |own: &&mut Lot| own.origin == lot.origin || (planted("origin-is-only-the-person") && own.origin.contributor == lot.origin.contributor);
+            match self.0.iter_mut().find(is_same) {
                 Some(own) => {
                     own.amount += lot.amount;
-                    own.since = own.since.min(lot.since);
+                    own.since = if planted("merged-lot-forgets-its-age") { lot.since } else { own.since.min(lot.since) };
                 }
                 None => self.0.push(*lot),
             }

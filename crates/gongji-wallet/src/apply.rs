@@ -4,7 +4,7 @@ use crate::event::{Event, Fact, account_key};
 use crate::ids::Key;
 use crate::object::*;
 use crate::work::Work;
-use gongji_ledger::{Account, Fen, HolderId, Lot, Lots, Move};
+use gongji_ledger::{Account, Fen, HolderId, Lot, Lots, Move, planted};
 
 /// How a posting reads on a person's statement.
 struct Caption {
@@ -151,7 +151,7 @@ impl Work<'_> {
                 directory.apply(change);
                 directory.version = seq;
             }
-            Fact::HolderCreated { holder } => self.put(Key::Holder(*holder), Object::Holder(Holder::new(*holder))),
+            Fact::HolderCreated { holder } => self.put(Key::Holder(*holder), Object::Holder(Box::new(Holder::new(*holder)))),
             Fact::EnrolmentSet { holder, enrolment } => self.holder_mut(*holder).enrolment = Some(*enrolment),
             Fact::Died { holder } => {
                 let holder = self.holder_mut(*holder);
@@ -198,7 +198,7 @@ impl Work<'_> {
                 sender.outgoing.push(transfer.id);
                 sender.count_transfer(crate::day::day_of(stamp), transfer.amount());
                 let outgoing = Outgoing { transfer: transfer.clone(), state: TransferState::Submitted, decided_at: None, reason: None };
-                self.put(Key::Outgoing(transfer.id), Object::Outgoing(outgoing));
+                self.put(Key::Outgoing(transfer.id), Object::Outgoing(Box::new(outgoing)));
             }
             Fact::TransferArrived { transfer, state, .. } => {
                 if *state == TransferState::AwaitingRecipient {
@@ -206,7 +206,7 @@ impl Work<'_> {
                 }
                 let decided_at = state.is_final().then_some(stamp);
                 let incoming = Incoming { transfer: transfer.clone(), state: *state, decided_at, by: None };
-                self.put(Key::Incoming(transfer.id), Object::Incoming(incoming));
+                self.put(Key::Incoming(transfer.id), Object::Incoming(Box::new(incoming)));
             }
             Fact::TransferClosed { id, receiver, by, state, .. } => {
                 self.holder_mut(*receiver).incoming.retain(|waiting| waiting != id);
@@ -224,7 +224,7 @@ impl Work<'_> {
                     outgoing.decided_at = Some(stamp);
                     let sender = self.holder_mut(*sender);
                     sender.outgoing.retain(|pending| pending != id);
-                    if !counts && sender.day.day == sent_on {
+                    if !counts && (sender.day.day == sent_on || planted("return-lowers-another-day")) {
                         sender.day.count -= 1;
                         sender.day.total -= amount;
                     }
@@ -240,20 +240,20 @@ impl Work<'_> {
                 let number = partition.lines;
                 let till = self.till_mut(order.id.institution);
                 let previous = std::mem::replace(&mut till.last_line, number);
-                self.put(Key::Order(order.id), Object::Order(Order { previous, ..order.clone() }));
+                self.put(Key::Order(order.id), Object::Order(Box::new(Order { previous, ..order.clone() })));
                 self.orders.push((number, Key::Order(order.id)));
             }
             Fact::OrderDecided { order, state } => self.order_mut(*order).state = state.clone(),
             Fact::PaymentHeld(payment) => {
                 let holder = self.holder_mut(payment.holder);
                 holder.open_payments.push(payment.id);
-                if payment.code.is_some() {
+                if payment.code.is_some() && !planted("code-pays-twice") {
                     holder.code = None;
                 }
                 if let Some(code) = payment.code {
                     self.code_mut(code).used = Some(payment.id);
                 }
-                self.put(Key::Payment(payment.id), Object::Payment(payment.clone()));
+                self.put(Key::Payment(payment.id), Object::Payment(Box::new(payment.clone())));
             }
             Fact::PaymentCaptured { payment: id, holder, amount, .. } => {
                 let payment = self.payment_mut(*id);
@@ -302,7 +302,9 @@ impl Work<'_> {
                 let amount = transfer.amount();
                 let sender = self.holder_mut(sender);
                 sender.use_proof(*proof, *proof_expires, stamp);
-                sender.count_transfer(crate::day::day_of(stamp), amount);
+                if !planted("quick-transfer-is-not-counted") {
+                    sender.count_transfer(crate::day::day_of(stamp), amount);
+                }
                 if let Some((key, fingerprint)) = answered {
                     let outcome = crate::transfer::made_outcome(*id, amount, *deadline, *rule);
                     self.put(Key::Answer(*key), Object::Answer(Answer { fingerprint: *fingerprint, seq, outcome }));

@@ -7,7 +7,7 @@ use crate::object::{Object, TransferState};
 use crate::reason::Reason;
 use crate::work::{Stop, Work};
 use crate::{payment, person, premium, transfer};
-use gongji_ledger::Part;
+use gongji_ledger::{Part, planted};
 
 /// What became of a request.
 #[derive(Clone, PartialEq, Debug)]
@@ -58,7 +58,7 @@ fn decide_new(work: &mut Work, request: &Request) -> Result<Decision, Stop> {
     if let Some((key, fingerprint)) = request.idempotency
         && let Some(Object::Answer(answer)) = work.object(Key::Answer(key))?.as_deref()
     {
-        let same = answer.fingerprint == fingerprint;
+        let same = answer.fingerprint == fingerprint || planted("key-without-body");
         return Ok(if same { Decision::Replayed(answer.outcome.clone()) } else { Decision::KeyReused });
     }
     let reply = run(work, request)?;
@@ -75,7 +75,9 @@ fn decide_new(work: &mut Work, request: &Request) -> Result<Decision, Stop> {
 }
 
 fn answer(work: &mut Work, request: &Request, outcome: Outcome) -> Result<Decision, Stop> {
-    if let Some((key, fingerprint)) = request.idempotency {
+    if let Some((key, fingerprint)) = request.idempotency
+        && !(planted("refusal-is-not-recorded") && matches!(outcome, Outcome::Refused(_)))
+    {
         work.emit(Fact::Answered { key, fingerprint, outcome: outcome.clone() }, Vec::new())?;
     }
     Ok(Decision::New(outcome))
@@ -112,6 +114,8 @@ fn run(work: &mut Work, request: &Request) -> Result<Reply, Stop> {
             // Repeats have been applied; one that came too early will be sent again after its predecessors.
             if *number == received + 1 {
                 work.emit(Fact::Received { from: *from, number: *number }, Vec::new())?;
+                deliver(work, *from, message.clone())?;
+            } else if planted("repeated-message-is-handled-again") && *number <= received {
                 deliver(work, *from, message.clone())?;
             }
             Ok(Reply::Fixed(Outcome::Done))
@@ -162,7 +166,7 @@ fn finish(work: &mut Work, reply: Reply) -> Result<Outcome, Stop> {
 
 /// Whether a deadline has passed: at the very instant it has.
 pub(crate) fn is_overdue(stamp: i64, deadline: i64) -> bool {
-    stamp >= deadline
+    if planted("deadline-is-still-in-time") { stamp > deadline } else { stamp >= deadline }
 }
 
 /// What a final transfer answers to whoever comes too late.

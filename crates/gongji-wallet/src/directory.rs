@@ -2,7 +2,7 @@
 
 use crate::day::Day;
 use crate::rules::{RuleChange, Rules, resolve};
-use gongji_ledger::{AreaCode, Fen, InstitutionId};
+use gongji_ledger::{AreaCode, Fen, InstitutionId, planted};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -58,6 +58,7 @@ pub enum Coverage {
 
 impl Region {
     pub fn is_open(&self, day: Day) -> bool {
+        let day = if planted("closed-region-lasts-a-day") { day - 1 } else { day };
         self.openings.iter().rev().find(|(from, _)| *from <= day).is_some_and(|(_, open)| *open)
     }
 

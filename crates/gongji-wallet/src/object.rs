@@ -4,19 +4,20 @@ use crate::directory::Directory;
 use crate::event::{Message, Outcome};
 use crate::ids::{CodeId, OrderId, PaymentId, TransferId};
 use crate::reason::Reason;
-use gongji_ledger::{AreaCode, Fen, GrantKind, HolderId, InstitutionId, Lot, Lots, Part};
+use gongji_ledger::{AreaCode, Fen, GrantKind, HolderId, InstitutionId, Lot, Lots, Part, planted};
 use serde::{Deserialize, Serialize};
 
+/// What is large stands behind a box: most objects are answers and transfers that are over, and pay for the largest variant.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Object {
     Partition(Partition),
     Directory(Box<Directory>),
-    Holder(Holder),
-    Outgoing(Outgoing),
-    Incoming(Incoming),
+    Holder(Box<Holder>),
+    Outgoing(Box<Outgoing>),
+    Incoming(Box<Incoming>),
     Code(Code),
-    Payment(Payment),
-    Order(Order),
+    Payment(Box<Payment>),
+    Order(Box<Order>),
     Till(Till),
     Claim(Claim),
     Balance(Fen),
@@ -500,6 +501,9 @@ impl Payment {
 
     /// The slices that refunding `amount` gives back, in reverse order of use.
     pub fn next_refunded(&self, amount: Fen) -> Vec<(usize, Fen)> {
+        if planted("refund-in-order-of-use") {
+            return take(self.slices.iter().map(|slice| slice.captured - slice.refunded).enumerate(), amount);
+        }
         take(self.slices.iter().map(|slice| slice.captured - slice.refunded).enumerate().rev(), amount)
     }
 

@@ -21,7 +21,7 @@ use crate::person::sweep_refunded;
 use crate::reason::Reason;
 use crate::transfer::{purse_account, use_proof};
 use crate::work::{Stop, Work};
-use gongji_ledger::{Account, AreaCode, Fen, GrantKind, HolderId, Lot, Move};
+use gongji_ledger::{Account, AreaCode, Fen, GrantKind, HolderId, Lot, Move, planted};
 
 /// Largest bill (fen): one million yuan.
 pub const BILL_MAX: Fen = Fen(100_000_000);
@@ -91,10 +91,10 @@ fn fingerprint(order: &PlaceOrder) -> [u8; 16] {
 
 pub(crate) fn place_order(work: &mut Work, order: &PlaceOrder) -> Result<Reply, Stop> {
     let fingerprint = fingerprint(order);
-    if let Some(known) = work.order(order.order)? {
+    if let Some(known) = work.order(order.order)?.filter(|known| !(planted("order-is-charged-twice") && matches!(known.state, OrderState::Held { .. }))) {
         return match known.state {
             OrderState::ReversedBefore | OrderState::Reversed => Err(Reason::OrderReversed.into()),
-            _ if known.fingerprint == fingerprint => Ok(Reply::Order(order.order)),
+            _ if known.fingerprint == fingerprint || planted("order-number-hides-another-bill") => Ok(Reply::Order(order.order)),
             _ => Err(Reason::OrderConflict.into()),
         };
     }
@@ -141,12 +141,13 @@ fn try_hold(work: &mut Work, request: &HoldRequest) -> Result<OrderState, Stop> 
                 Some(Object::Code(code)) => code.clone(),
                 _ => return Err(Reason::CodeUnknown.into()),
             };
-            if code.used.is_some() {
+            if code.used.is_some() && !planted("code-pays-twice") {
                 return Err(Reason::CodeUsed.into());
             }
             // A newer code replaces an older one, and an agent's is worth nothing once the agent may not act any more.
             let person = work.known_holder(code.holder)?;
-            let is_current = person.code == Some(id) && person.may_act(code.by);
+            let is_newest = person.code == Some(id) || planted("replaced-code-pays") || planted("code-pays-twice");
+            let is_current = is_newest && (person.may_act(code.by) || planted("code-of-a-former-agent-pays"));
             if is_overdue(stamp, code.expires) || !is_current {
                 return Err(Reason::CodeExpired.into());
             }
@@ -166,14 +167,14 @@ fn try_hold(work: &mut Work, request: &HoldRequest) -> Result<OrderState, Stop> 
     };
     let person = work.known_holder(holder)?;
     let (mut reasons, place) = payer_reasons(&person);
-    if person.wallet.is_some() && place != request.area {
+    if person.wallet.is_some() && place != request.area && !planted("wallet-pays-anywhere") {
         reasons.push(Reason::WrongPlace { place });
     }
     let rules = work.directory.rules(place, day_of(stamp));
     let taken = plan(&person, request.bill.own, first, stamp);
-    let found: Fen = taken.iter().map(|(_, lot)| lot.amount).sum();
+    let found: Fen = taken.iter().map(|(_, lot)| lot.amount).sum::<Fen>() + if planted("held-money-counts-as-free") { person.held } else { Fen::ZERO };
     drop(person);
-    if found < request.bill.own && (!request.partial || found.is_zero()) {
+    if found < request.bill.own && (!request.partial || found.is_zero()) && !(planted("hold-takes-what-there-is") && found.is_positive()) {
         reasons.push(Reason::InsufficientFunds { available: found });
     }
     if !reasons.is_empty() {
@@ -272,7 +273,9 @@ fn by_purse(lots: &[(Purse, Lot)]) -> Vec<(Purse, Vec<Lot>)> {
 pub(crate) fn hold_decided(work: &mut Work, order: OrderId, state: OrderState) -> Result<(), Stop> {
     match work.order(order)? {
         // A reversal that was asked in the meantime stands; its message follows the hold.
-        Some(known) if known.state == OrderState::Placed => work.emit(Fact::OrderDecided { order, state }, Vec::new()),
+        Some(known) if known.state == OrderState::Placed || planted("late-answer-undoes-a-reversal") => {
+            work.emit(Fact::OrderDecided { order, state }, Vec::new())
+        }
         _ => Ok(()),
     }
 }
@@ -287,10 +290,10 @@ fn owned(work: &mut Work, id: PaymentId, order: OrderId) -> Result<Payment, Stop
 }
 
 fn still_open(work: &Work, payment: &Payment) -> Result<(), Stop> {
-    if !payment.is_open() {
+    if !payment.is_open() && !(planted("hold-is-committed-twice") && payment.state == PaymentState::Captured) {
         return Err(Reason::PaymentFinal { state: payment.state }.into());
     }
-    if is_overdue(work.stamp, payment.expires) {
+    if is_overdue(work.stamp, payment.expires) && !planted("capture-until-the-sweep") {
         return Err(Reason::PaymentFinal { state: PaymentState::Expired }.into());
     }
     Ok(())
@@ -302,7 +305,8 @@ pub(crate) fn capture(work: &mut Work, id: PaymentId, order: OrderId, amount: Fe
     if !amount.is_positive() {
         return Err(Reason::AmountTooSmall { min: Fen(1) }.into());
     }
-    if amount > payment.remaining() {
+    let rest = if planted("hold-is-committed-twice") || planted("capture-ignores-earlier-ones") { payment.amount() } else { payment.remaining() };
+    if amount > rest {
         return Err(Reason::CaptureTooLarge { max: payment.remaining() }.into());
     }
     if payment.captures.len() >= STEPS_MAX {
@@ -364,7 +368,7 @@ pub(crate) fn refund(work: &mut Work, id: PaymentId, order: OrderId, amount: Fen
     if !amount.is_positive() {
         return Err(Reason::AmountTooSmall { min: Fen(1) }.into());
     }
-    let max = payment.captured() - payment.refunded();
+    let max = if planted("refund-ignores-earlier-ones") { payment.captured() } else { payment.captured() - payment.refunded() };
     if amount > max {
         return Err(Reason::RefundTooLarge { max }.into());
     }
@@ -401,7 +405,9 @@ pub(crate) fn reverse_order(work: &mut Work, id: OrderId, number: &str) -> Resul
             state: OrderState::ReversedBefore,
             previous: 0,
         };
-        work.emit(Fact::OrderPlaced(tombstone), Vec::new())?;
+        if !planted("reversal-leaves-no-trace") {
+            work.emit(Fact::OrderPlaced(tombstone), Vec::new())?;
+        }
         return Ok(Reply::Fixed(Outcome::NothingToReverse));
     };
     match order.state {
@@ -425,7 +431,7 @@ pub(crate) fn reverse(work: &mut Work, order: OrderId, id: PaymentId) -> Result<
     if payment.is_open() {
         release(work, &payment, if left.is_zero() { PaymentState::Reversed } else { PaymentState::Captured })?;
     }
-    if left.is_positive() {
+    if left.is_positive() && !planted("reversal-keeps-what-was-captured") {
         let payment = owned(work, id, order)?;
         give_back(work, &payment, order, left, PaymentState::Reversed)?;
     }

@@ -17,7 +17,7 @@ use crate::reason::Reason;
 use crate::rules::Setting;
 use crate::transfer::{purse_account, send_back, use_proof};
 use crate::work::{Stop, Work};
-use gongji_ledger::{Account, AreaCode, Fen, GrantKind, HolderId, Lot, Move, Part};
+use gongji_ledger::{Account, AreaCode, Fen, GrantKind, HolderId, Lot, Move, Part, planted};
 
 /// Most relatives who may act for one person.
 pub const AGENTS_MAX: usize = 8;
@@ -71,12 +71,12 @@ fn untie(work: &mut Work, holder: HolderId, why: EndReason) -> Result<(), Stop> 
     for other in others {
         end_both_sides(work, holder, other, why)?;
     }
-    for id in incoming {
+    for id in incoming.into_iter().filter(|_| !planted("dead-receiver-keeps-waiting-money")) {
         if let Some(waiting) = work.incoming(id)? {
             send_back(work, &waiting.transfer, None, TransferState::Returned)?;
         }
     }
-    for id in outgoing {
+    for id in outgoing.into_iter().skip(usize::from(planted("recall-forgets-the-first"))) {
         if let Some(outgoing) = work.outgoing(id)? {
             let receiver = outgoing.transfer.receiver;
             work.send(receiver.part(), Message::TransferRecalled { id, receiver, sender: holder })?;
@@ -108,7 +108,7 @@ pub(crate) fn contribute(work: &mut Work, holder: HolderId, area: AreaCode, amou
 
 pub(crate) fn freeze(work: &mut Work, holder: HolderId, reason: FreezeReason, maker: &str, checker: &str) -> Result<(), Stop> {
     let frozen = work.known_holder(holder)?.freeze.is_some();
-    if maker == checker {
+    if maker == checker && !planted("maker-is-checker") {
         return Err(Reason::SameOperator.into());
     }
     if frozen {
@@ -213,7 +213,7 @@ pub fn place_reasons(person: &Holder, directory: &crate::directory::Directory, p
     }
     if let Some(changed_at) = wallet.place_changed_at {
         let until = changed_at + i64::from(directory.rules(wallet.place, day).place_cooldown_days) * DAY_MS;
-        if stamp < until {
+        if stamp < until && !planted("place-changes-at-will") {
             reasons.push(Reason::PlaceCooldown { until });
         }
     }
@@ -265,7 +265,9 @@ fn end_both_sides(work: &mut Work, holder: HolderId, other: HolderId, why: EndRe
 pub(crate) fn relation_ended(work: &mut Work, holder: HolderId, other: HolderId, why: EndReason) -> Result<(), Stop> {
     if work.holder(holder)?.is_some_and(|person| person.has_confirmed(other)) {
         work.emit(Fact::RelationEnded { holder, other, why }, Vec::new())?;
-        return_quota(work, holder, other)?;
+        if !planted("ended-relation-keeps-quota") {
+            return_quota(work, holder, other)?;
+        }
     }
     Ok(())
 }
@@ -301,6 +303,9 @@ pub(crate) fn sweep_returned(work: &mut Work, holder: HolderId, lots: &[Lot]) ->
 
 /// After a refund or a released hold: quota whose relation has ended goes on to its contributor, all else stays, frozen or not.
 pub(crate) fn sweep_refunded(work: &mut Work, holder: HolderId, lots: &[Lot]) -> Result<(), Stop> {
+    if planted("refund-revives-quota") {
+        return Ok(());
+    }
     sweep(work, holder, lots, false)
 }
 
@@ -321,7 +326,8 @@ pub(crate) fn lots_came_back(work: &mut Work, from: Part, contributor: HolderId,
         let person = work.holder(contributor)?;
         lots.iter()
             .map(|lot| {
-                let area = lot.origin.area;
+                let current = person.as_ref().and_then(|person| person.enrolment);
+                let area = current.filter(|_| planted("money-comes-back-to-the-new-place")).map_or(lot.origin.area, |enrolment| enrolment.area);
                 let has_account = person.as_ref().is_some_and(|person| person.account(area).is_some());
                 let to = if has_account { purse_account(contributor, Purse::Personal { area }) } else { Account::Unclaimed { area } };
                 Move::new(Account::Transit { part: from }, to, vec![*lot])

@@ -18,7 +18,7 @@ use crate::payment::{emit_capture, emit_hold, new_payment, payer_reasons, plan, 
 use crate::reason::Reason;
 use crate::transfer::use_proof;
 use crate::work::{Stop, Work};
-use gongji_ledger::{Account, AreaCode, HolderId};
+use gongji_ledger::{Account, AreaCode, HolderId, planted};
 
 /// What stands against paying this premium on the payer's side, but for the proof of identity.
 pub fn payer_side(payer: &Holder, directory: &Directory, insured: HolderId, area: AreaCode, year: u16, stamp: i64) -> Vec<Reason> {
@@ -33,7 +33,7 @@ pub fn payer_side(payer: &Holder, directory: &Directory, insured: HolderId, area
             if day < premium.opens {
                 reasons.push(Reason::PremiumNotOpen { opens_at: instant(premium.opens, 0) });
             }
-            if day > premium.closes {
+            if day > premium.closes || (planted("last-day-is-over") && day == premium.closes) {
                 reasons.push(Reason::PremiumClosed);
             }
             if insured != payer.id && !premium.relatives {
@@ -81,6 +81,7 @@ pub(crate) fn asked(work: &mut Work, claim: Claim) -> Result<(), Stop> {
     let refused = match person.as_ref() {
         None => Some(Reason::PremiumNotResident),
         Some(person) if person.died || !person.enrolment.is_some_and(on_file) => Some(Reason::PremiumNotResident),
+        Some(_) if planted("premium-is-paid-twice") => None,
         Some(_) => work.object(Key::Claim(claim.insured, claim.year))?.is_some().then_some(Reason::PremiumPaid),
     };
     drop(person);
@@ -98,7 +99,7 @@ pub(crate) fn answered(work: &mut Work, id: PaymentId, payer: HolderId, refused:
         None => emit_capture(work, &payment, payment.amount(), Account::Premium { area, year }, true),
         Some(reason) => {
             work.emit(Fact::PremiumRefused { payment: id, reason }, Vec::new())?;
-            release(work, &payment, PaymentState::Refused)
+            if planted("refused-premium-stays-held") { Ok(()) } else { release(work, &payment, PaymentState::Refused) }
         }
     }
 }

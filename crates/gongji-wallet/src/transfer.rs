@@ -25,7 +25,7 @@ use crate::reason::Reason;
 use crate::relation::RelationCode;
 use crate::rules::Rules;
 use crate::work::{Stop, Work};
-use gongji_ledger::{Account, Fen, GrantKind, HolderId, LOTS_MAX, Lot, Move, Part, total};
+use gongji_ledger::{Account, Fen, GrantKind, HolderId, LOTS_MAX, Lot, Move, Part, planted, total};
 
 /// Most transfers that wait at one receiver.
 pub const INCOMING_MAX: usize = 50;
@@ -91,7 +91,7 @@ pub fn sender_view(sender: &Holder, directory: &Directory, receiver: HolderId, r
     }
     let (source, lots) = match (&sender.wallet, from_wallet) {
         (Some(wallet), true) => {
-            let may_pass = |lot: &Lot| lot.origin.kind != GrantKind::Quota;
+            let may_pass = |lot: &Lot| lot.origin.kind != GrantKind::Quota || planted("quota-is-passed-on");
             let lots = wallet.lots.oldest(amount, may_pass);
             if lots.is_none() {
                 let available = wallet.lots.total_where(may_pass);
@@ -117,15 +117,16 @@ pub fn sender_view(sender: &Holder, directory: &Directory, receiver: HolderId, r
     }
     let used = sender.day.on(day);
     let resets_at = instant(day + 1, if rules.is_closed_at(0) { rules.closed_to } else { 0 });
-    if used.count >= rules.daily_count_max {
+    if used.count >= rules.daily_count_max + u16::from(planted("one-transfer-too-many")) {
         reasons.push(Reason::DailyCount { max: rules.daily_count_max, used: used.count, resets_at });
     }
     if let Some(max) = rules.daily_total_max
+        && !(planted("daily-total-looks-back-only") && used.total <= max)
         && used.total + amount.max(Fen::ZERO).min(rules.transfer_max) > max
     {
         reasons.push(Reason::DailyTotal { max, used: used.total, resets_at });
     }
-    if rules.one_at_a_time && !sender.outgoing.is_empty() {
+    if rules.one_at_a_time && !sender.outgoing.is_empty() && !planted("second-transfer-while-one-waits") {
         reasons.push(Reason::TransferPending);
     }
     let deadline = instant(day + 1, rules.return_at);
@@ -156,7 +157,7 @@ pub fn receiver_reasons(receiver: Option<&Holder>, directory: &Directory, lots: 
     if receiver.enrolment.is_some_and(|enrolment| !directory.is_open(enrolment.area, day_of(stamp))) {
         reasons.push(Reason::ReceiverRegionClosed);
     }
-    if receiver.freeze.is_some() || receiver.died {
+    if (receiver.freeze.is_some() || receiver.died) && !planted("frozen-receiver-receives") {
         reasons.push(Reason::ReceiverFrozen);
     }
     let lots_after = receiver.wallet.as_ref().map_or(0, |wallet| wallet.lots.len_after(lots));
@@ -189,7 +190,7 @@ pub(crate) fn use_proof(
         reasons.push(Reason::ProofMismatch);
     } else if is_overdue(work.stamp, proof.expires) {
         reasons.push(Reason::ProofExpired);
-    } else if person.used_proofs.iter().any(|(used, _)| *used == proof.id) {
+    } else if person.used_proofs.iter().any(|(used, _)| *used == proof.id) && !planted("proof-is-shown-twice") {
         reasons.push(Reason::ProofUsed);
     }
     Ok(Some(Fact::ProofUsed { holder, proof: proof.id, expires: proof.expires }))
@@ -270,7 +271,7 @@ pub(crate) fn arrive(work: &mut Work, from: Part, transfer: Transfer) -> Result<
     }
     let active = receiver.as_ref().is_some_and(|receiver| receiver.wallet.is_some());
     drop(receiver);
-    let (state, reason) = if is_overdue(work.stamp, transfer.deadline) {
+    let (state, reason) = if is_overdue(work.stamp, transfer.deadline) && !planted("late-arrival-waits") {
         (TransferState::Returned, None)
     } else if let Some(reason) = reasons.into_iter().next() {
         (TransferState::Refused, Some(reason))
@@ -307,7 +308,7 @@ pub(crate) fn settle(
 ) -> Result<(), Stop> {
     let outgoing = work.outgoing(id)?.expect("what the receiver's side decided was sent from here");
     let counts = match state {
-        TransferState::Refused => false,
+        TransferState::Refused => planted("refused-transfer-counts"),
         TransferState::Returned => {
             let area = work.known_holder(sender)?.enrolment.map_or(0, |enrolment| enrolment.area);
             work.directory.rules(area, day_of(outgoing.transfer.sent_at)).returned_counts
@@ -337,11 +338,14 @@ fn confirm_here(work: &mut Work, transfer: &Transfer) -> Result<(), Stop> {
         return Ok(());
     }
     // An end that came after the sending stands; the other side may have confirmed without knowing of it.
-    let ended_since = person.relation(other).filter(|relation| relation.pending_at_end.contains(&transfer.id)).and_then(|relation| relation.ended);
+    let ended_since = person
+        .relation(other)
+        .filter(|relation| relation.pending_at_end.contains(&transfer.id) && !planted("ended-relation-comes-back"))
+        .and_then(|relation| relation.ended);
     let has_moved = matches!(transfer.source, Purse::Personal { area } if person.enrolment.is_some_and(|enrolment| enrolment.area != area));
     let why = match ended_since {
         Some((_, why)) => Some(why),
-        None if person.died => Some(EndReason::Death),
+        None if person.died && !planted("dead-sender-is-related") => Some(EndReason::Death),
         None if !person.is_insured() || has_moved => Some(EndReason::InsuranceChanged),
         None => None,
     };
@@ -367,7 +371,7 @@ pub(crate) fn accept(work: &mut Work, id: TransferId, holder: HolderId, by: Hold
     if receiver.died {
         reasons.push(Reason::PersonDied);
     }
-    if receiver.freeze.is_some() {
+    if receiver.freeze.is_some() && !planted("frozen-receiver-accepts") {
         reasons.push(Reason::Frozen);
     }
     if !receiver.is_insured() {
@@ -410,7 +414,7 @@ pub(crate) fn cancel(work: &mut Work, id: TransferId, sender: HolderId) -> Resul
     if incoming.state.is_final() {
         return Err(final_transfer(incoming.state));
     }
-    if is_overdue(work.stamp, incoming.transfer.deadline) {
+    if is_overdue(work.stamp, incoming.transfer.deadline) && !planted("cancel-after-the-deadline") {
         return Err(Reason::TransferOverdue.into());
     }
     send_back(work, &incoming.transfer, Some(sender), TransferState::Cancelled)?;
@@ -441,13 +445,13 @@ pub(crate) fn recall(work: &mut Work, id: TransferId, receiver: HolderId, sender
 /// A transfer that waits here for `holder`, if `by` may decide it and the deadline has not passed.
 fn waiting(work: &mut Work, id: TransferId, holder: HolderId, by: HolderId) -> Result<Incoming, Stop> {
     let incoming = work.incoming(id)?.filter(|incoming| incoming.transfer.receiver == holder).ok_or(Reason::NotFound)?;
-    if !work.known_holder(holder)?.may_act(by) {
+    if !work.known_holder(holder)?.may_act(by) && !planted("stranger-accepts") {
         return Err(Reason::NotYours.into());
     }
     if incoming.state.is_final() {
         return Err(final_transfer(incoming.state));
     }
-    if is_overdue(work.stamp, incoming.transfer.deadline) {
+    if is_overdue(work.stamp, incoming.transfer.deadline) && !planted("accept-until-the-sweep") {
         return Err(Reason::TransferOverdue.into());
     }
     Ok(incoming)
