@@ -8,6 +8,7 @@ mod country;
 pub mod fault;
 mod finale;
 mod model;
+pub mod planted;
 pub mod rng;
 mod run;
 mod trace;

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use gongji_sim::fault::{Counts, Kind};
-use gongji_sim::{Span, run};
+use gongji_sim::{Span, planted, run};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Instant;
@@ -34,6 +34,9 @@ struct Arguments {
     /// Also what was asked and what was answered
     #[arg(long)]
     answers: bool,
+    /// Names, issues and layers of the planted bugs
+    #[arg(long)]
+    list_planted: bool,
     /// No progress
     #[arg(long)]
     quiet: bool,
@@ -41,11 +44,35 @@ struct Arguments {
 
 fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
+    if arguments.list_planted {
+        planted::ALL.iter().for_each(|bug| println!("{} {} {:?}", bug.name, bug.issue, bug.layer));
+        return std::process::ExitCode::SUCCESS;
+    }
+    if let Some(name) = &arguments.planted
+        && let Err(why) = plant(name)
+    {
+        eprintln!("{why}");
+        return std::process::ExitCode::from(2);
+    }
     let span = if arguments.years { Span::Years } else { Span::Days };
     if let Some(seed) = arguments.seed {
         return one(seed, span, arguments.tell);
     }
     many(&arguments, span)
+}
+
+#[cfg(planted)]
+fn plant(name: &str) -> Result<(), String> {
+    if !planted::ALL.iter().any(|bug| bug.name == name) {
+        return Err(format!("no planted bug is called {name}; --list-planted tells them"));
+    }
+    gongji_ledger::plant(name);
+    Ok(())
+}
+
+#[cfg(not(planted))]
+fn plant(_name: &str) -> Result<(), String> {
+    Err("this build has no planted bugs: cargo xtask planted makes one that has".to_owned())
 }
 
 fn one(seed: u64, span: Span, is_told: bool) -> std::process::ExitCode {

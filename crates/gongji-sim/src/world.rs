@@ -425,6 +425,10 @@ impl World {
             // Somebody who was fenced off and reads books that have gone on may trip over what does not fit together: it ends either way.
             return Err(format!("{why}: {}", crate::last_panic()));
         }
+        if matches!(outcome, Err(Fault::Unknown(_))) && !is_owner {
+            // To learn what became of its commit it took over again, and so fenced off whoever has the partition by right.
+            self.half_taken.insert(part);
+        }
         if matches!(outcome, Err(Fault::Fenced(_))) {
             ensure(!is_owner || self.half_taken.contains(&part), || format!("the one writer of partition {part} was fenced off: somebody else wrote"))?;
             self.faults.add(Kind::StaleWriter);

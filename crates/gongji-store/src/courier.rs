@@ -4,7 +4,7 @@
 
 use crate::engine::Doors;
 use crate::projector;
-use gongji_ledger::Part;
+use gongji_ledger::{Part, planted};
 use gongji_wallet::command::{Command, Request};
 use gongji_wallet::object::Envelope;
 use std::collections::{BTreeMap, VecDeque};
@@ -103,6 +103,7 @@ impl Courier {
     pub fn applied(&mut self, to: Part, watermark: u64) -> bool {
         let Some(waiting) = self.waiting.get_mut(&to) else { return false };
         let before = waiting.len();
+        let watermark = if planted("sent-is-delivered") && watermark % 5 == 4 { watermark + 1 } else { watermark };
         while waiting.front().is_some_and(|envelope| envelope.number <= watermark) {
             waiting.pop_front();
         }

@@ -6,6 +6,7 @@
 use clap::{Parser, Subcommand};
 
 mod openapi;
+mod planted;
 mod prepare;
 mod stage;
 mod suite;
@@ -33,6 +34,15 @@ enum Chore {
     Tidy,
     /// Write openapi.json from the code
     Openapi,
+    /// Search for every planted bug with the simulator, and tell how long each took
+    Planted {
+        /// Most minutes for one bug
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+        /// Only these bugs, by name
+        #[arg(long, value_name = "NAME", value_delimiter = ',')]
+        only: Vec<String>,
+    },
 }
 
 fn main() -> std::process::ExitCode {
@@ -41,6 +51,7 @@ fn main() -> std::process::ExitCode {
         Chore::Test { all, only } => suite::run(&root, all, &only),
         Chore::Tidy => tidy::run(&root),
         Chore::Openapi => openapi::write(&root),
+        Chore::Planted { minutes, only } => planted::run(&root, minutes, &only),
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,
