@@ -64,7 +64,12 @@ tokio::task_local! {
 
 /// Number of the request being served, to quote. A fresh one outside of requests.
 pub fn trace_id() -> String {
-    TRACE_ID.try_with(|id| *id).unwrap_or_else(|_| uuid::Uuid::now_v7()).simple().to_string()
+    request_number().unwrap_or_else(|| uuid::Uuid::now_v7().simple().to_string())
+}
+
+/// Number of the request being served, for log lines of what may also happen outside of requests.
+pub fn request_number() -> Option<String> {
+    TRACE_ID.try_with(|id| id.simple().to_string()).ok()
 }
 
 struct Gate {
@@ -207,9 +212,16 @@ fn panicked(reason: Box<dyn Any + Send>) -> Response<Body> {
     problem.into_response()
 }
 
-/// Says that the program runs and which partitions it writes.
-async fn health(State(app): State<Arc<App>>) -> Json<serde_json::Value> {
-    Json(serde_json::json!({ "status": "ok", "partitions": app.engine.parts() }))
+/// Says whether the program works. While some partitions have stopped it is still the place to ask for those of the others.
+async fn health(State(app): State<Arc<App>>) -> (StatusCode, Json<serde_json::Value>) {
+    let parts = app.engine.parts();
+    let stopped: Vec<u16> = (0..=parts).filter(|part| !app.engine.reading(*part).is_some_and(|reading| reading.is_writing)).collect();
+    let (status, word) = match stopped.len() {
+        0 => (StatusCode::OK, "ok"),
+        some if some <= usize::from(parts) => (StatusCode::OK, "partly"),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "stopped"),
+    };
+    (status, Json(serde_json::json!({ "status": word, "partitions": parts, "stopped": stopped })))
 }
 
 /// What the bench compares a transfer with: the same server and layers, a body read and sent back.

@@ -122,7 +122,7 @@ impl HttpAdapter {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            tracing::warn!(adapter.name = self.name, adapter.path = path, attempt, %error, "an outside service did not answer as hoped");
+            tracing::warn!(trace_id = crate::server::request_number(), adapter.name = self.name, adapter.path = path, attempt, %error, "an outside service did not answer as hoped");
             if attempt >= self.attempts || !error.is_passing() {
                 return Err(error);
             }

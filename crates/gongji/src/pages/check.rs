@@ -121,7 +121,8 @@ async fn facts(app: &App, sheet: Sheet) -> Result<Option<Vec<Fact>>, gongji_stor
             vec![
                 Fact::new("编号", sheet.number()),
                 Fact::new("是什么", "医保钱包明细单"),
-                Fact::new("期间", format!("{}年{}月,到 {} 为止", month.0, month.1, format::when(line.at))),
+                Fact::new("期间", format!("{}年{}月", month.0, month.1)),
+                Fact::new("最后一笔", format::when(line.at)),
                 Fact::new("笔数", format!("{} 笔", sums.lines.len())),
                 Fact::new("收", format::yuan(sums.incoming.0)),
                 Fact::new("用", format::yuan(sums.outgoing.0)),

@@ -378,16 +378,11 @@ impl Visit {
 
     pub fn page_with(&self, status: StatusCode, view: &impl Template) -> Page {
         let html = views::page(view).map_err(|error| {
-            tracing::error!(page.path = self.route(), %error, "a page did not render");
+            tracing::error!(trace_id = crate::server::request_number(), %error, "a page did not render");
             Trouble::from(crate::problem::Edge::Internal)
         })?;
         let html = if self.elder { words::politely(&html) } else { html };
         Ok((status, [(CONTENT_TYPE, "text/html; charset=utf-8"), (CACHE_CONTROL, "no-store")], html).into_response())
-    }
-
-    /// The path without its query, for logs.
-    fn route(&self) -> &str {
-        self.path.split('?').next().unwrap_or_default()
     }
 
     /// A holder on file; everybody who is signed in is one.

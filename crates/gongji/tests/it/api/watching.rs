@@ -174,3 +174,23 @@ async fn alerts_and_dashboard_name_only_what_is_there_and_every_alert_has_its_pa
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_balancer_learns_when_nobody_keeps_the_books() {
+    let world = World::new(2).await;
+    let health = async || {
+        let reply = world.send(Request::builder().uri("/healthz").body(Body::empty()).unwrap()).await;
+        (reply.status, reply.body["status"].as_str().unwrap().to_owned(), reply.body["stopped"].as_array().unwrap().len())
+    };
+    assert_eq!(health().await, (StatusCode::OK, "ok".to_owned(), 0));
+    world.app.engine.stop();
+    assert_eq!(health().await, (StatusCode::SERVICE_UNAVAILABLE, "stopped".to_owned(), 3));
+    assert_eq!(value(&metrics(&world).await, "gongji_partition_writing{part=\"1\"}"), 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusals_number_is_in_header_and_body() {
+    let world = World::new(1).await;
+    let reply = world.guest().get("/nothing").await;
+    assert_eq!(reply.headers["x-request-id"].to_str().unwrap(), reply.body["trace_id"].as_str().unwrap());
+}
