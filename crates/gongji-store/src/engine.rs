@@ -1,14 +1,15 @@
 //! All partitions of an installation: start, ask, read, stop.
 
+use crate::books::Books;
 use crate::clock::Clock;
 use crate::courier::{Courier, DisturbMessages};
 use crate::fault::Fault;
 use crate::gauges::{Gauges, Reading};
 use crate::partition::{BATCH_MAX, Decided, Inbound, Writer};
 use crate::projector::{Item, Progress};
-use crate::replay::{Started, check_watermarks, replay};
-use crate::shared::{SETTLED_MAX, Shared};
-use crate::store::{Books, Store};
+use crate::replay::{Started, check_watermarks, counters, replay};
+use crate::shared::{Limits, Shared};
+use crate::store::{Store};
 use gongji_ledger::{HolderId, InstitutionId, Part};
 use gongji_wallet::Request;
 use gongji_wallet::directory::Directory;
@@ -96,7 +97,7 @@ struct PartHandle {
     committed: watch::Receiver<u64>,
     /// `None` once the engine has been stopped.
     projector: Mutex<Option<SyncSender<Item>>>,
-    readers: Mutex<Vec<Box<dyn Books>>>,
+    readers: Mutex<Vec<Books>>,
 }
 
 /// An installation at work. Dropping it stops every partition after what it has taken in.
@@ -111,20 +112,15 @@ pub struct Engine {
 pub struct Options {
     /// Partitions for people and institutions; the directory is one more.
     pub parts: Part,
-    pub disturb: Option<Disturb>,
+    /// How much each partition keeps in memory.
+    pub limits: Limits,
+    /// What a test does to messages, and no installation to itself.
+    pub disturb: Option<DisturbMessages>,
 }
 
-/// What a test does to an engine, and no installation to itself.
-#[derive(Clone)]
-pub struct Disturb {
-    pub messages: DisturbMessages,
-    /// Settled objects kept in memory after they have been projected, instead of [`SETTLED_MAX`].
-    pub settled_max: usize,
-}
-
-impl Default for Disturb {
-    fn default() -> Disturb {
-        Disturb { messages: Arc::new(|_, envelopes| envelopes), settled_max: SETTLED_MAX }
+impl Options {
+    pub fn new(parts: Part) -> Options {
+        Options { parts, limits: Limits::default(), disturb: None }
     }
 }
 
@@ -145,12 +141,10 @@ impl Engine {
     }
 
     fn start_all(store: Arc<dyn Store>, clock: Arc<dyn Clock>, options: Options, threads: &mut Vec<JoinHandle<()>>) -> Result<Engine, Fault> {
-        let parts = options.parts;
-        let settled_max = options.disturb.as_ref().map_or(SETTLED_MAX, |disturb| disturb.settled_max);
-        let disturb = options.disturb.map(|disturb| disturb.messages);
+        let Options { parts, limits, disturb } = options;
         let mut started = Vec::new();
         for part in 0..=parts {
-            started.push(replay(&*store, part, parts, settled_max, threads)?);
+            started.push(replay(&*store, part, parts, limits, threads)?);
         }
         let directory = match started[0].opened.shared.get(&Key::Directory).as_deref() {
             Some(Object::Directory(directory)) => Arc::new(directory.as_ref().clone()),
@@ -162,7 +156,7 @@ impl Engine {
             directory: RwLock::new(directory),
             stir: watch::channel(()).0,
         });
-        check_watermarks(&started, &doors)?;
+        check_watermarks(&started.iter().map(|started| counters(&started.opened.shared)).collect::<Vec<_>>())?;
         let mut handles = Vec::new();
         let mut ready = Vec::new();
         for Started { opened: started, projector, progress } in started {
@@ -396,21 +390,21 @@ impl Engine {
     }
 
     /// Reads a partition's books. Reads are short; each reader has a connection of its own.
-    pub fn read<T>(&self, part: Part, read: impl FnOnce(&mut dyn Books) -> Result<T, Fault>) -> Result<T, Fault> {
+    pub fn read<T>(&self, part: Part, read: impl FnOnce(&mut Books) -> Result<T, Fault>) -> Result<T, Fault> {
         let handle = self.handles.get(usize::from(part)).ok_or_else(|| Fault::Failed(format!("there is no partition {part}")))?;
         let idle = handle.readers.lock().expect("no holder of the readers panics").pop();
         let mut books = match idle {
             Some(books) => books,
             None => self.store.books(part)?,
         };
-        let result = read(&mut *books);
+        let result = read(&mut books);
         handle.readers.lock().expect("no holder of the readers panics").push(books);
         result
     }
 
     pub fn holder(&self, id: HolderId) -> Result<Option<Holder>, Fault> {
         Ok(match self.object(id.part(), Key::Holder(id))?.as_deref() {
-            Some(Object::Holder(holder)) => Some(holder.clone()),
+            Some(Object::Holder(holder)) => Some(Holder::clone(holder)),
             _ => None,
         })
     }
@@ -418,7 +412,7 @@ impl Engine {
     /// A transfer as its sender sees it.
     pub fn outgoing(&self, sender: HolderId, id: TransferId) -> Result<Option<Outgoing>, Fault> {
         Ok(match self.object(sender.part(), Key::Outgoing(id))?.as_deref() {
-            Some(Object::Outgoing(outgoing)) => Some(outgoing.clone()),
+            Some(Object::Outgoing(outgoing)) => Some(Outgoing::clone(outgoing)),
             _ => self.made(sender.part(), id)?.map(|transfer| transfer.made_outgoing()),
         }
         .filter(|outgoing| outgoing.transfer.sender == sender))
@@ -427,7 +421,7 @@ impl Engine {
     /// A transfer as its receiver sees it.
     pub fn incoming(&self, receiver: HolderId, id: TransferId) -> Result<Option<Incoming>, Fault> {
         Ok(match self.object(receiver.part(), Key::Incoming(id))?.as_deref() {
-            Some(Object::Incoming(incoming)) => Some(incoming.clone()),
+            Some(Object::Incoming(incoming)) => Some(Incoming::clone(incoming)),
             _ => self.made(receiver.part(), id)?.map(|transfer| transfer.made_incoming()),
         }
         .filter(|incoming| incoming.transfer.receiver == receiver))
@@ -443,14 +437,14 @@ impl Engine {
 
     pub fn payment(&self, id: PaymentId) -> Result<Option<Payment>, Fault> {
         Ok(match self.object(id.part(), Key::Payment(id))?.as_deref() {
-            Some(Object::Payment(payment)) => Some(payment.clone()),
+            Some(Object::Payment(payment)) => Some(Payment::clone(payment)),
             _ => None,
         })
     }
 
     pub fn order(&self, id: OrderId) -> Result<Option<Order>, Fault> {
         Ok(match self.object(self.institution_part(id.institution), Key::Order(id))?.as_deref() {
-            Some(Object::Order(order)) => Some(order.clone()),
+            Some(Object::Order(order)) => Some(Order::clone(order)),
             _ => None,
         })
     }

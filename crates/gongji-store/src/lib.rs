@@ -1,5 +1,6 @@
 //! Makes decisions durable: partitions with a journal and books behind it, and the vault of sealed personal data.
 
+mod books;
 pub mod backup;
 pub mod clock;
 mod courier;
@@ -18,13 +19,14 @@ mod stepped;
 pub mod store;
 pub mod vault;
 
+pub use books::Books;
 pub use courier::DisturbMessages;
 pub use courier::delivery;
-pub use engine::{Disturb, Engine, Options, QUEUE_MAX, Reply};
+pub use engine::{Engine, Options, QUEUE_MAX, Reply};
 pub use fault::Fault;
 pub use partition::{BATCH_MAX, Decided};
 pub use projector::Progress;
-pub use shared::{SETTLED_MAX, Shared};
+pub use shared::{Limits, PEOPLE_MAX, SETTLED_MAX, Shared};
 pub use stepped::Stepped;
 
 #[cfg(test)]

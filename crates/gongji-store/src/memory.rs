@@ -4,11 +4,10 @@
 //! happen without anybody hearing of it, or find that another writer was faster. A fate may also wait, and so hold a commit for as long as a test likes.
 
 use crate::fault::Fault;
-use crate::store::{Books, Head, Journal, Projected, Projection, Record, Store, decode_key, encode_key};
-use gongji_ledger::Part;
-use gongji_wallet::ids::{Key, RequestKey};
-use gongji_wallet::object::{Envelope, Line, Object};
+use crate::store::{Head, Journal, Projected, Record, Rows, Store, Tables};
+use gongji_ledger::{Part, planted};
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
@@ -49,7 +48,7 @@ type Decider = Arc<dyn Fn(Effect) -> Fate + Send + Sync>;
 #[derive(Clone)]
 enum Entry {
     Claimed(u64),
-    Projected(Projection),
+    Wrote(Rows),
 }
 
 #[derive(Default)]
@@ -57,17 +56,16 @@ struct PartDisk {
     epoch: u64,
     records: Vec<Record>,
     entries: Vec<Entry>,
-    books: Tables,
+    books: Sheets,
 }
 
-/// The books' tables, encoded as on a real disk.
+/// The books, encoded as on a real disk.
 #[derive(Default)]
-struct Tables {
+struct Sheets {
     epoch: u64,
     projected: Projected,
-    objects: BTreeMap<Vec<u8>, (Option<i64>, Vec<u8>)>,
-    lines: BTreeMap<u64, Vec<u8>>,
-    orders: BTreeMap<u64, Vec<u8>>,
+    rows: BTreeMap<Vec<u8>, (Option<i64>, Arc<[u8]>)>,
+    blocks: BTreeMap<(u8, Vec<u8>), Vec<u8>>,
     outbox: BTreeMap<(Part, u64), Vec<u8>>,
 }
 
@@ -135,7 +133,7 @@ impl MemoryStore {
         let mut disk = self.disk.part(part);
         let mut entries = std::mem::take(&mut disk.entries);
         entries.truncate(kept);
-        disk.books = Tables::default();
+        disk.books = Sheets::default();
         for entry in &entries {
             disk.books.enter(entry);
         }
@@ -197,48 +195,32 @@ impl PartDisk {
     }
 }
 
-impl Tables {
+impl Sheets {
     fn enter(&mut self, entry: &Entry) {
         match entry {
             Entry::Claimed(epoch) => self.epoch = *epoch,
-            Entry::Projected(projection) => self.project(projection),
+            Entry::Wrote(rows) => self.write(rows),
         }
     }
 
-    fn project(&mut self, projection: &Projection) {
-        let encoded = "what is projected is encodable";
-        self.projected.lines_seq = projection.lines_seq;
-        for line in &projection.lines {
-            self.lines.insert(line.number, postcard::to_stdvec(line).expect(encoded));
-        }
-        for (number, key) in &projection.orders {
-            self.orders.insert(*number, encode_key(key));
-        }
-        for envelope in &projection.outbox {
-            self.outbox.insert((envelope.to, envelope.number), postcard::to_stdvec(&envelope.message).expect(encoded));
-        }
-        for (destination, number) in &projection.delivered {
+    fn write(&mut self, rows: &Rows) {
+        self.projected.lines_seq = rows.lines_seq;
+        self.projected.objects_seq = rows.objects_seq.unwrap_or(self.projected.objects_seq);
+        self.rows.extend(rows.rows.iter().map(|row| (row.key.clone(), (row.due, row.body.clone()))));
+        self.blocks.extend(rows.blocks.iter().map(|block| ((block.kind, block.first.clone()), block.body.clone())));
+        self.outbox.extend(rows.outbox.iter().map(|(to, number, body)| ((*to, *number), body.clone())));
+        for (destination, number) in &rows.delivered {
             self.outbox.retain(|(to, known), _| to != destination || known > number);
-        }
-        if let Some((seq, objects)) = &projection.objects {
-            self.projected.objects_seq = *seq;
-            for (key, object) in objects {
-                self.objects.insert(encode_key(key), (object.due(), postcard::to_stdvec(&**object).expect(encoded)));
-            }
         }
     }
 
     /// What a database's unique keys would refuse.
-    fn check(&self, projection: &Projection) -> Result<(), Fault> {
-        let doubled = |what: &str, number: u64| Err(Fault::Failed(format!("{what} {number} is there already")));
-        if let Some(line) = projection.lines.iter().find(|line| self.lines.contains_key(&line.number)) {
-            return doubled("line", line.number);
+    fn check(&self, rows: &Rows) -> Result<(), Fault> {
+        if rows.blocks.iter().any(|block| self.blocks.contains_key(&(block.kind, block.first.clone()))) {
+            return Err(Fault::Failed("a block is there already".to_owned()));
         }
-        if let Some((number, _)) = projection.orders.iter().find(|(number, _)| self.orders.contains_key(number)) {
-            return doubled("order line", *number);
-        }
-        match projection.outbox.iter().find(|envelope| self.outbox.contains_key(&(envelope.to, envelope.number))) {
-            Some(envelope) => doubled("message", envelope.number),
+        match rows.outbox.iter().find(|(to, number, _)| self.outbox.contains_key(&(*to, *number))) {
+            Some((_, number, _)) => Err(Fault::Failed(format!("message {number} is there already"))),
             None => Ok(()),
         }
     }
@@ -254,8 +236,8 @@ impl Store for MemoryStore {
         Ok((Box::new(MemoryJournal { disk: self.disk.clone(), part, epoch: head.epoch }), head))
     }
 
-    fn books(&self, part: Part) -> Result<Box<dyn Books>, Fault> {
-        Ok(Box::new(MemoryBooks { disk: self.disk.clone(), part, epoch: 0 }))
+    fn tables(&self, part: Part) -> Result<Box<dyn Tables>, Fault> {
+        Ok(Box::new(MemoryTables { disk: self.disk.clone(), part, epoch: 0 }))
     }
 
     fn journal(&self, part: Part) -> Result<Box<dyn Journal>, Fault> {
@@ -273,7 +255,7 @@ struct MemoryJournal {
 impl Journal for MemoryJournal {
     fn commit(&mut self, record: &Record) -> Result<(), Fault> {
         self.disk.write(self.part, EffectKind::Commit, |disk| {
-            if disk.epoch != self.epoch || disk.seq() + 1 != record.head.seq {
+            if (disk.epoch != self.epoch && !planted("stale-writer-commits")) || disk.seq() + 1 != record.head.seq {
                 return Err(Fault::Fenced(self.part));
             }
             disk.records.push(record.clone());
@@ -287,20 +269,20 @@ impl Journal for MemoryJournal {
     }
 }
 
-struct MemoryBooks {
+struct MemoryTables {
     disk: Arc<Disk>,
     part: Part,
     /// 0 for a reader, which may not project.
     epoch: u64,
 }
 
-impl MemoryBooks {
+impl MemoryTables {
     fn disk(&self) -> MutexGuard<'_, PartDisk> {
         self.disk.part(self.part)
     }
 }
 
-impl Books for MemoryBooks {
+impl Tables for MemoryTables {
     fn projected(&mut self) -> Result<Projected, Fault> {
         Ok(self.disk().books.projected)
     }
@@ -317,67 +299,44 @@ impl Books for MemoryBooks {
         Ok(())
     }
 
-    fn project(&mut self, projection: &Projection) -> Result<(), Fault> {
+    fn write(&mut self, rows: &Rows) -> Result<(), Fault> {
         self.disk.write(self.part, EffectKind::Project, |disk| {
-            if self.epoch == 0 || disk.books.epoch != self.epoch {
+            if (self.epoch == 0 || disk.books.epoch != self.epoch) && !planted("stale-writer-writes-books") {
                 return Err(Fault::Fenced(self.part));
             }
-            disk.books.check(projection)?;
-            disk.enter(Entry::Projected(projection.clone()));
+            disk.books.check(rows)?;
+            disk.enter(Entry::Wrote(rows.clone()));
             Ok(())
         })
     }
 
-    fn load(&mut self, key: &Key) -> Result<Option<Object>, Fault> {
-        self.disk().books.objects.get(&encode_key(key)).map(|(_, body)| Ok(postcard::from_bytes(body)?)).transpose()
+    fn row(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(self.disk().books.rows.get(key).map(|(_, body)| body.to_vec()))
     }
 
-    fn due(&mut self) -> Result<Vec<(i64, Key)>, Fault> {
+    fn rows(&mut self, after: &[u8], max: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+        let behind = (Bound::Excluded(after), Bound::Unbounded);
+        Ok(self.disk().books.rows.range::<[u8], _>(behind).take(max).map(|(key, (_, body))| (key.clone(), body.to_vec())).collect())
+    }
+
+    fn block(&mut self, kind: u8, at: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(self.disk().books.blocks.range((kind, Vec::new())..=(kind, at.to_vec())).next_back().map(|(_, body)| body.clone()))
+    }
+
+    fn blocks(&mut self, kind: u8, after: &[u8], max: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
         let disk = self.disk();
-        let due = disk.books.objects.iter().filter_map(|(key, (due, _))| Some(((*due)?, key)));
-        let mut due = due.map(|(due, key)| Ok((due, decode_key(key)?))).collect::<Result<Vec<_>, Fault>>()?;
+        let behind = disk.books.blocks.range((Bound::Excluded((kind, after.to_vec())), Bound::Unbounded)).take_while(|((known, _), _)| *known == kind);
+        Ok(behind.take(max).map(|((_, first), body)| (first.clone(), body.clone())).collect())
+    }
+
+    fn due(&mut self) -> Result<Vec<(i64, Vec<u8>)>, Fault> {
+        let disk = self.disk();
+        let mut due: Vec<(i64, Vec<u8>)> = disk.books.rows.iter().filter_map(|(key, (due, _))| Some(((*due)?, key.clone()))).collect();
         due.sort_unstable();
         Ok(due)
     }
 
-    fn line(&mut self, number: u64) -> Result<Option<Line>, Fault> {
-        self.disk().books.lines.get(&number).map(|body| Ok(postcard::from_bytes(body)?)).transpose()
-    }
-
-    fn order_line(&mut self, number: u64) -> Result<Option<Key>, Fault> {
-        self.disk().books.orders.get(&number).map(|key| decode_key(key)).transpose()
-    }
-
-    fn outbox(&mut self) -> Result<Vec<Envelope>, Fault> {
-        let from = self.part;
-        self.disk()
-            .books
-            .outbox
-            .iter()
-            .map(|((to, number), body)| Ok(Envelope { from, to: *to, number: *number, message: postcard::from_bytes(body)? }))
-            .collect()
-    }
-
-    fn last_timed_key(&mut self) -> Result<Option<RequestKey>, Fault> {
-        let answers = encode_key(&Key::Answer(RequestKey([0; 16])))..encode_key(&Key::Answer(RequestKey([0x80; 16])));
-        let timed = |key: &Vec<u8>| match decode_key(key) {
-            Ok(Key::Answer(key)) if key.is_timed() => Some(key),
-            _ => None,
-        };
-        Ok(self.disk().books.objects.range(answers).filter_map(|(key, _)| timed(key)).next_back())
-    }
-
-    fn each_object(&mut self, visit: &mut dyn FnMut(Key, Object) -> Result<(), Fault>) -> Result<(), Fault> {
-        for (key, (_, body)) in &self.disk().books.objects {
-            visit(decode_key(key)?, postcard::from_bytes(body)?)?;
-        }
-        Ok(())
-    }
-
-    fn each_line(&mut self, visit: &mut dyn FnMut(Line) -> Result<(), Fault>) -> Result<(), Fault> {
-        for body in self.disk().books.lines.values() {
-            visit(postcard::from_bytes(body)?)?;
-        }
-        Ok(())
+    fn outbox(&mut self) -> Result<Vec<(Part, u64, Vec<u8>)>, Fault> {
+        Ok(self.disk().books.outbox.iter().map(|((to, number), body)| (*to, *number, body.clone())).collect())
     }
 }

@@ -4,7 +4,7 @@
 //! No encryption on the way: connect by Unix socket, or to this machine and let a proxy there speak TLS (docs/operating/postgresql.md).
 
 use crate::fault::Fault;
-use crate::store::{Books, Head, Journal, Store};
+use crate::store::{Head, Journal, Store, Tables};
 use gongji_ledger::Part;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,10 +14,11 @@ use tokio_postgres::config::Host;
 use tokio_postgres::{Config, Row};
 
 mod books;
+mod copied;
 mod journal;
 pub(crate) mod session;
 
-use books::PgBooks;
+use books::PgTables;
 use journal::PgJournal;
 use session::{Driver, Session, Values, told, wait};
 
@@ -133,8 +134,7 @@ impl PostgresStore {
         for delete in [
             "delete from projected where part = $1",
             "delete from object where part = $1",
-            "delete from line where part = $1",
-            "delete from order_line where part = $1",
+            "delete from block where part = $1",
             "delete from outbox where part = $1",
         ] {
             session.execute(delete, &[&part_number(part)])?;
@@ -198,8 +198,8 @@ impl Store for PostgresStore {
         Ok((Box::new(journal), head))
     }
 
-    fn books(&self, part: Part) -> Result<Box<dyn Books>, Fault> {
-        Ok(Box::new(PgBooks::new(self.0.clone(), part)))
+    fn tables(&self, part: Part) -> Result<Box<dyn Tables>, Fault> {
+        Ok(Box::new(PgTables::new(self.0.clone(), part)))
     }
 
     fn journal(&self, part: Part) -> Result<Box<dyn Journal>, Fault> {

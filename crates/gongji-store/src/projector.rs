@@ -1,9 +1,10 @@
 //! Writes behind: turns committed batches into books, on a thread of its own for each partition.
 
+use crate::books::{Books, Packed};
 use crate::fault::Fault;
 use crate::shared::Shared;
-use crate::store::{Books, Objects, Projection};
-use gongji_ledger::Part;
+use crate::store::{Objects, Projection};
+use gongji_ledger::{Part, planted};
 use gongji_wallet::ids::Key;
 use gongji_wallet::object::{Envelope, Line, Object};
 use gongji_wallet::work::KeyMap;
@@ -53,7 +54,7 @@ pub struct Progress {
 
 pub struct Projector {
     pub part: Part,
-    pub books: Box<dyn Books>,
+    pub books: Books,
     pub shared: Arc<Shared>,
     pub progress: watch::Sender<Progress>,
     pub dirty: KeyMap<Arc<Object>>,
@@ -121,10 +122,16 @@ impl Projector {
                 self.pending.lines.extend(committed.lines);
                 self.pending.orders.extend(committed.orders);
                 self.pending.outbox.extend(committed.outbox);
-                self.dirty.extend(committed.objects);
+                for (key, object) in committed.objects {
+                    if object.is_made_once() {
+                        self.pending.made.push((key, object));
+                    } else {
+                        self.dirty.insert(key, object);
+                    }
+                }
             }
             Item::Delivered(part, number) => {
-                self.delivered.insert(part, number);
+                self.delivered.insert(part, if planted("delivery-covers-the-next") { number + 1 } else { number });
             }
             Item::Flush(sender) => told.push(sender),
         }
@@ -141,34 +148,36 @@ impl Projector {
     fn write(&mut self, with_objects: bool) -> Result<(), Fault> {
         if let Some(late) = &self.late {
             let projected = self.books.projected()?;
-            let has_landed = projected.lines_seq == late.lines_seq && late.objects.as_ref().is_none_or(|(seq, _)| *seq == projected.objects_seq);
-            if !has_landed {
-                self.books.project(late)?;
-            }
+            let has_landed = !planted("late-books-are-written-twice") && projected.lines_seq == late.lines_seq && late.objects.as_ref().is_none_or(|(seq, _)| *seq == projected.objects_seq);
+            let packed = if has_landed { Packed::new() } else { self.books.project(late)? };
             let late = self.late.take().expect("a late projection is kept until it is written");
-            self.written(late);
+            self.written(late, packed);
         }
         let mut projection = std::mem::take(&mut self.pending);
         self.pending.lines_seq = projection.lines_seq;
         projection.delivered = self.delivered.drain().collect();
         if with_objects && !self.dirty.is_empty() {
-            let mut objects: Objects = self.dirty.drain().collect();
-            // In order of the key the pages of the tree are each written once.
-            objects.sort_unstable_by_key(|(key, _)| *key);
-            projection.objects = Some((self.seq, objects));
+            let seq = if planted("books-run-ahead") { self.seq + 1 } else { self.seq };
+            projection.objects = Some((seq, self.dirty.drain().collect()));
         }
-        if let Err(fault) = self.books.project(&projection) {
-            self.late = Some(projection);
-            return Err(fault);
+        match self.books.project(&projection) {
+            Ok(packed) => {
+                self.written(projection, packed);
+                Ok(())
+            }
+            Err(fault) => {
+                if planted("books-say-they-are-ahead") {
+                    self.progress.send_replace(Progress { lines_seq: projection.lines_seq, is_stuck: false });
+                }
+                self.late = (!planted("failed-books-are-forgotten")).then_some(projection);
+                Err(fault)
+            }
         }
-        self.written(projection);
-        Ok(())
     }
 
-    fn written(&mut self, projection: Projection) {
-        if let Some((_, objects)) = &projection.objects {
-            self.shared.settle(objects);
-        }
+    fn written(&mut self, projection: Projection, packed: Packed) {
+        let objects = projection.objects.map(|(_, objects)| objects).unwrap_or_default();
+        self.shared.settle(projection.made.into_iter().chain(objects), packed);
         self.shared.gauges.books_written();
         self.progress.send_replace(Progress { lines_seq: projection.lines_seq, is_stuck: false });
     }

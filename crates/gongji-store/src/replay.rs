@@ -1,15 +1,16 @@
 //! How a partition starts: it takes its journal over, and brings memory and books up to the journal's end.
 
-use crate::engine::{Doors, spawn};
+use crate::books::Books;
+use crate::engine::spawn;
 use crate::fault::Fault;
 use crate::partition::{WriterMemory, envelopes};
 use crate::projector::{Committed, Item, Progress, Projector};
-use crate::shared::Shared;
-use crate::store::{Books, Head, Journal, Projected, Projection, Store};
-use gongji_ledger::{GENESIS, Part, link};
+use crate::shared::{Limits, Shared};
+use crate::store::{Head, Journal, Projected, Projection, Store};
+use gongji_ledger::{GENESIS, Part, link, planted};
 use gongji_wallet::Work;
 use gongji_wallet::ids::{Key, RequestKey};
-use gongji_wallet::object::{Envelope, Object};
+use gongji_wallet::object::{Envelope, Object, Partition};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -29,7 +30,7 @@ pub struct Opened {
     parts: Part,
     pub journal: Box<dyn Journal>,
     pub head: Head,
-    pub loader: RefCell<Box<dyn Books>>,
+    pub loader: RefCell<Books>,
     pub shared: Arc<Shared>,
     pub due: BTreeSet<(i64, Key)>,
     pub outbox: Vec<Envelope>,
@@ -44,8 +45,8 @@ pub struct Started {
 }
 
 /// Takes a partition over and brings memory and books up to its journal's end.
-pub fn replay(store: &dyn Store, part: Part, parts: Part, settled_max: usize, threads: &mut Vec<JoinHandle<()>>) -> Result<Started, Fault> {
-    let (mut opened, projector, progress) = open(store, part, parts, settled_max)?;
+pub fn replay(store: &dyn Store, part: Part, parts: Part, limits: Limits, threads: &mut Vec<JoinHandle<()>>) -> Result<Started, Fault> {
+    let (mut opened, projector, progress) = open(store, part, parts, limits)?;
     let (sender, items) = sync_channel(PROJECTION_QUEUE_MAX);
     threads.push(spawn(format!("books-{part}"), move || projector.run(items))?);
     opened.redo(&mut |committed| sender.send(Item::Committed(committed)).map_err(|_| Fault::Stopped(part)))?;
@@ -53,18 +54,21 @@ pub fn replay(store: &dyn Store, part: Part, parts: Part, settled_max: usize, th
 }
 
 /// Takes a partition over, and its books with it.
-pub fn open(store: &dyn Store, part: Part, parts: Part, settled_max: usize) -> Result<(Opened, Projector, watch::Receiver<Progress>), Fault> {
+pub fn open(store: &dyn Store, part: Part, parts: Part, limits: Limits) -> Result<(Opened, Projector, watch::Receiver<Progress>), Fault> {
     let (journal, head) = store.take_over(part)?;
     let mut books = store.books(part)?;
     check_not_ahead(part, books.projected()?, &head)?;
     // From here on a writer that was fenced off leaves them alone, and what they say now holds.
-    books.claim(head.epoch)?;
+    if !planted("books-are-not-claimed") {
+        books.claim(head.epoch)?;
+    }
     let projected = books.projected()?;
     check_not_ahead(part, projected, &head)?;
     let loader = RefCell::new(store.books(part)?);
     // What the tail adds is found in memory before this is asked.
-    let horizon = loader.borrow_mut().last_timed_key()?.unwrap_or(RequestKey([0; 16]));
-    let shared = Arc::new(Shared::new(horizon, head.seq, settled_max));
+    let last = loader.borrow_mut().last_timed_key()?.filter(|_| !planted("restart-forgets-old-keys"));
+    let horizon = last.unwrap_or(RequestKey([0; 16]));
+    let shared = Arc::new(Shared::new(horizon, head.seq, limits));
     let due: BTreeSet<(i64, Key)> = books.due()?.into_iter().collect();
     let outbox = books.outbox()?;
     let (progress, seen) = watch::channel(Progress { lines_seq: projected.lines_seq, is_stuck: false });
@@ -92,7 +96,7 @@ impl Opened {
         for key in [Key::Partition, Key::Directory] {
             memory.load(key, loader)?;
         }
-        let mut seq = projected.objects_seq;
+        let mut seq = if planted("restart-trusts-the-lines") { projected.lines_seq } else { projected.objects_seq };
         let mut hash = match seq.checked_sub(1) {
             None => GENESIS,
             Some(before) => journal.records(before, 1)?.first().ok_or_else(|| Fault::Damaged(format!("partition {part}: record {seq} is missing")))?.hash,
@@ -107,7 +111,7 @@ impl Opened {
                     return Err(Fault::Damaged(format!("partition {part}: record {} follows {seq}", record.head.seq)));
                 }
                 seq = record.head.seq;
-                if link(&hash, &record.head, &record.payload) != record.hash {
+                if link(&hash, &record.head, &record.payload) != record.hash && !planted("changed-record-is-believed") {
                     return Err(Fault::Damaged(format!("partition {part}: record {seq} is not what was written, or does not follow its predecessor")));
                 }
                 hash = record.hash;
@@ -121,21 +125,21 @@ impl Opened {
                 }
                 let changes = work.into_changes();
                 for (key, object) in &changes.objects {
-                    if let Some(at) = object.due() {
+                    if let Some(at) = object.due().filter(|_| !planted("restart-forgets-deadlines")) {
                         due.insert((at, *key));
                     }
                     shared.put(*key, object.clone());
                 }
                 // Lines that the books have already are not written twice.
-                let is_new = seq > projected.lines_seq;
+                let is_new = seq > projected.lines_seq || planted("restart-writes-lines-again");
                 let sent = if is_new { envelopes(part, changes.events) } else { Vec::new() };
-                outbox.extend(sent.iter().cloned());
+                outbox.extend(sent.iter().filter(|_| !planted("restart-forgets-messages")).cloned());
                 behind(Committed {
                     seq,
                     lines: if is_new { changes.lines } else { Vec::new() },
                     orders: if is_new { changes.orders } else { Vec::new() },
                     outbox: sent,
-                    objects: changes.objects,
+                    objects: if is_new { changes.objects } else { changes.objects.into_iter().filter(|(_, object)| !object.is_made_once()).collect() },
                 })?;
             }
         }
@@ -150,19 +154,23 @@ fn check_not_ahead(part: Part, projected: Projected, head: &Head) -> Result<(), 
     Err(Fault::Damaged(format!("partition {part}: the books are ahead of the journal; delete books.sqlite to rebuild them")))
 }
 
-/// A receiver that has seen more than its source has sent means that the source lost history.
-pub fn check_watermarks(started: &[Started], doors: &Doors) -> Result<(), Fault> {
-    for from in started.iter().map(|started| &started.opened) {
-        let sent = match from.shared.get(&Key::Partition).as_deref() {
-            Some(Object::Partition(partition)) => partition.clone(),
-            _ => Default::default(),
-        };
-        for to in started.iter().map(|started| &started.opened) {
-            let (received, sent) = (doors.received(to.part, from.part), sent.sent_to(to.part));
-            if received > sent {
-                return Err(Fault::Damaged(format!("partition {} has lost history: partition {} saw message {received}, it knows {sent}", from.part, to.part)));
+/// A receiver that has seen more than its source has sent means that the source lost history. Given every partition's counters, the directory's first.
+pub fn check_watermarks(all: &[Partition]) -> Result<(), Fault> {
+    for (from, source) in (0..).zip(all) {
+        for (to, destination) in (0..).zip(all) {
+            let (received, sent) = (destination.received_from(from), source.sent_to(to));
+            if received > sent && !planted("lost-history-is-accepted") {
+                return Err(Fault::Damaged(format!("partition {from} has lost history: partition {to} saw message {received}, it knows {sent}")));
             }
         }
     }
     Ok(())
+}
+
+/// A partition's counters as memory has them.
+pub fn counters(shared: &Shared) -> Partition {
+    match shared.get(&Key::Partition).as_deref() {
+        Some(Object::Partition(partition)) => partition.clone(),
+        _ => Partition::default(),
+    }
 }

@@ -1,11 +1,13 @@
 //! The committed state in memory: written by the partition's writer after each commit, read by everybody.
 
 use crate::gauges::Gauges;
+use crate::books::Packed;
+use gongji_ledger::{HolderId, planted};
 use gongji_wallet::ids::{Key, RequestKey};
 use gongji_wallet::object::Object;
 use gongji_wallet::work::{KeyHasher, KeyMap};
-use std::collections::VecDeque;
-use std::hash::{Hash, Hasher};
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -14,39 +16,71 @@ const SHARDS: usize = 64;
 /// Settled objects kept in memory after they have been projected.
 pub const SETTLED_MAX: usize = 200_000;
 
+/// People kept in memory unless a setting says otherwise; about 250 bytes each.
+pub const PEOPLE_MAX: usize = 8_000_000;
+
+/// A person in memory.
+enum Person {
+    /// Changed, and not in the books yet.
+    Live(Arc<Object>),
+    /// As in the books.
+    Packed(Arc<[u8]>),
+}
+
+type People = HashMap<HolderId, Person, BuildHasherDefault<KeyHasher>>;
+
 pub struct Shared {
-    /// For whoever watches.
-    pub gauges: Gauges,
-    shards: Vec<RwLock<KeyMap<Arc<Object>>>>,
+    people: Vec<RwLock<People>>,
+    others: Vec<RwLock<KeyMap<Arc<Object>>>>,
     /// No timed key above this one has left memory.
     horizon: RwLock<RequestKey>,
     /// Projected versions of settled objects, oldest first.
     settled: Mutex<VecDeque<(Key, Arc<Object>)>>,
-    settled_max: usize,
+    /// Packed people in the order in which they were packed; one who has changed since is in again.
+    packed: Mutex<VecDeque<HolderId>>,
+    limits: Limits,
     /// Last committed record.
     committed: AtomicU64,
+    pub gauges: Gauges,
+}
+
+/// How much of what is in the books a partition keeps in memory as well.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub people: usize,
+    /// Transfers, payments, orders, answers.
+    pub settled: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { people: PEOPLE_MAX, settled: SETTLED_MAX }
+    }
 }
 
 impl Shared {
-    pub fn new(horizon: RequestKey, committed: u64, settled_max: usize) -> Shared {
+    pub fn new(horizon: RequestKey, committed: u64, limits: Limits) -> Shared {
         Shared {
-            gauges: Gauges::default(),
-            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            people: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            others: (0..SHARDS).map(|_| RwLock::default()).collect(),
             horizon: RwLock::new(horizon),
             settled: Mutex::default(),
-            settled_max,
+            packed: Mutex::default(),
+            limits,
             committed: AtomicU64::new(committed),
+            gauges: Gauges::default(),
         }
     }
 
-    fn shard(&self, key: &Key) -> &RwLock<KeyMap<Arc<Object>>> {
-        let mut hasher = KeyHasher::default();
-        key.hash(&mut hasher);
-        &self.shards[(hasher.finish() >> 17) as usize % SHARDS]
-    }
-
     pub fn get(&self, key: &Key) -> Option<Arc<Object>> {
-        self.shard(key).read().expect("no writer of a shard panics").get(key).cloned()
+        let Key::Holder(id) = key else {
+            return self.others[shard(key)].read().expect("no writer of a shard panics").get(key).cloned();
+        };
+        let packed = match self.people[shard(id)].read().expect("no writer of a shard panics").get(id)? {
+            Person::Live(object) => return Some(object.clone()),
+            Person::Packed(bytes) => bytes.clone(),
+        };
+        Some(Arc::new(postcard::from_bytes(&packed).expect("memory reads what it has packed")))
     }
 
     /// Whether the key is newer than everything that has left memory: then what memory lacks does not exist.
@@ -54,8 +88,24 @@ impl Shared {
         matches!(key, Key::Answer(key) if key.is_timed() && *key > *self.horizon.read().expect("no holder of the horizon panics"))
     }
 
+    /// Keeps an object that has changed.
     pub fn put(&self, key: Key, object: Arc<Object>) {
-        self.shard(&key).write().expect("no writer of a shard panics").insert(key, object);
+        match key {
+            Key::Holder(id) => drop(self.people[shard(&id)].write().expect("no writer of a shard panics").insert(id, Person::Live(object))),
+            key => drop(self.others[shard(&key)].write().expect("no writer of a shard panics").insert(key, object)),
+        }
+    }
+
+    /// Keeps an object that has come from the books, unless nothing more is expected of it.
+    pub fn remember(&self, key: Key, object: &Arc<Object>) {
+        match (key, &**object) {
+            (Key::Holder(id), _) => {
+                self.people[shard(&id)].write().expect("no writer of a shard panics").insert(id, Person::Packed(pack(object)));
+                self.queue_packed([id]);
+            }
+            (_, object) if object.is_settled() => {}
+            _ => self.put(key, object.clone()),
+        }
     }
 
     pub fn set_committed(&self, seq: u64) {
@@ -66,25 +116,64 @@ impl Shared {
         self.committed.load(Ordering::Acquire)
     }
 
-    /// What has been projected and is settled may leave memory, oldest first.
-    pub fn settle(&self, objects: &[(Key, Arc<Object>)]) {
+    /// What has been projected need not stay: people are packed, and the oldest leave memory where there are too many.
+    pub fn settle(&self, objects: impl IntoIterator<Item = (Key, Arc<Object>)>, packed: Packed) {
+        let mut bytes: HashMap<HolderId, Arc<[u8]>, BuildHasherDefault<KeyHasher>> = packed.into_iter().collect();
         let mut settled = self.settled.lock().expect("no holder of this queue panics");
-        settled.extend(objects.iter().filter(|(_, object)| object.is_settled()).cloned());
-        while settled.len() > self.settled_max {
+        let mut people_packed = Vec::new();
+        for (key, projected) in objects {
+            if let Key::Holder(id) = key {
+                let mut people = self.people[shard(&id)].write().expect("no writer of a shard panics");
+                // A newer version has not been projected yet: only this one may be packed.
+                if let Some(person) = people.get_mut(&id)
+                    && matches!(person, Person::Live(live) if Arc::ptr_eq(live, &projected) || planted("person-is-packed-too-early"))
+                {
+                    // After a write whose outcome was found out later nobody has kept what was written.
+                    *person = Person::Packed(bytes.remove(&id).unwrap_or_else(|| pack(&projected)));
+                    people_packed.push(id);
+                }
+            } else if projected.is_settled() {
+                settled.push_back((key, projected));
+            }
+        }
+        self.queue_packed(people_packed);
+        while settled.len() > self.limits.settled {
             let (key, projected) = settled.pop_front().expect("a queue over its maximum has a front");
             if let Key::Answer(answer) = key
                 && answer.is_timed()
             {
                 let mut horizon = self.horizon.write().expect("no holder of the horizon panics");
-                *horizon = (*horizon).max(answer);
+                *horizon = if planted("forgotten-answer-is-new") { *horizon } else { (*horizon).max(answer) };
             }
-            let mut shard = self.shard(&key).write().expect("no writer of a shard panics");
-            // A newer version has not been projected yet: only this one may go.
-            if shard.get(&key).is_some_and(|object| Arc::ptr_eq(object, &projected)) {
-                shard.remove(&key);
+            let mut others = self.others[shard(&key)].write().expect("no writer of a shard panics");
+            if others.get(&key).is_some_and(|object| Arc::ptr_eq(object, &projected) || planted("newer-version-is-evicted")) {
+                others.remove(&key);
             }
         }
     }
+
+    /// Notes who was packed, and lets the longest packed go where there are too many.
+    fn queue_packed(&self, ids: impl IntoIterator<Item = HolderId>) {
+        let mut packed = self.packed.lock().expect("no holder of this queue panics");
+        packed.extend(ids);
+        while packed.len() > self.limits.people {
+            let id = packed.pop_front().expect("a queue over its maximum has a front");
+            let mut people = self.people[shard(&id)].write().expect("no writer of a shard panics");
+            if matches!(people.get(&id), Some(Person::Packed(_))) {
+                people.remove(&id);
+            }
+        }
+    }
+}
+
+fn pack(object: &Object) -> Arc<[u8]> {
+    postcard::to_stdvec(object).expect("a person is encodable").into()
+}
+
+fn shard(key: &impl Hash) -> usize {
+    let mut hasher = KeyHasher::default();
+    key.hash(&mut hasher);
+    (hasher.finish() >> 17) as usize % SHARDS
 }
 
 #[cfg(test)]
@@ -102,19 +191,19 @@ mod tests {
 
     #[test]
     fn a_version_that_is_not_projected_yet_stays_in_memory() {
-        let shared = Shared::new(RequestKey([0; 16]), 0, 0);
+        let shared = Shared::new(RequestKey([0; 16]), 0, Limits { people: 0, settled: 0 });
         let (old, new) = (claim(1), claim(2));
         shared.put(old.0, old.1.clone());
         shared.put(new.0, new.1.clone());
-        shared.settle(std::slice::from_ref(&old));
+        shared.settle([old], Vec::new());
         assert_eq!(shared.get(&new.0), Some(new.1.clone()));
-        shared.settle(std::slice::from_ref(&new));
+        shared.settle([new.clone()], Vec::new());
         assert_eq!(shared.get(&new.0), None);
     }
 
     #[test]
     fn a_key_is_surely_new_only_beyond_everything_that_has_left() {
-        let shared = Shared::new(RequestKey([1; 16]), 0, 1);
+        let shared = Shared::new(RequestKey([1; 16]), 0, Limits { people: 1, settled: 1 });
         let answer = |byte: u8| {
             let answer = Answer { fingerprint: [0; 16], seq: 1, outcome: Outcome::Done };
             (Key::Answer(RequestKey([byte; 16])), Arc::new(Object::Answer(answer)))
@@ -122,7 +211,7 @@ mod tests {
         let is_new = |byte| shared.is_surely_new(&answer(byte).0);
         assert_eq!((is_new(1), is_new(2), is_new(0x80)), (false, true, false));
         // Two have been projected and one may stay: the older leaves.
-        shared.settle(&[answer(5), answer(3)]);
+        shared.settle([answer(5), answer(3)], Vec::new());
         assert_eq!((is_new(4), is_new(5), is_new(6)), (false, false, true));
         assert!(!shared.is_surely_new(&claim(1).0));
     }

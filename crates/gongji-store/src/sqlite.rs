@@ -4,10 +4,8 @@
 //! They are two files so that writing behind never waits for, or holds up, a commit.
 
 use crate::fault::Fault;
-use crate::store::{ANSWER, Books, Head, Journal, Projected, Projection, Record, Store, decode_key, encode_key};
+use crate::store::{Head, Journal, Projected, Record, Rows, Store, Tables};
 use gongji_ledger::{Digest, Part, RecordHead};
-use gongji_wallet::ids::{Key, RequestKey};
-use gongji_wallet::object::{Envelope, Line, Object};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -156,10 +154,10 @@ impl Store for SqliteStore {
         Ok((Box::new(SqliteJournal { connection, part, epoch }), head))
     }
 
-    fn books(&self, part: Part) -> Result<Box<dyn Books>, Fault> {
+    fn tables(&self, part: Part) -> Result<Box<dyn Tables>, Fault> {
         let mut connection = open_file(&self.part_folder(part), "books.sqlite", "NORMAL")?;
         books_migrations::migrations::runner().set_grouped(true).run(&mut connection).map_err(|error| Fault::Failed(error.to_string()))?;
-        Ok(Box::new(SqliteBooks { connection, part, epoch: 0 }))
+        Ok(Box::new(SqliteTables { connection, part, epoch: 0 }))
     }
 
     fn journal(&self, part: Part) -> Result<Box<dyn Journal>, Fault> {
@@ -211,14 +209,14 @@ impl Journal for SqliteJournal {
     }
 }
 
-struct SqliteBooks {
+struct SqliteTables {
     connection: Connection,
     part: Part,
     /// The writer that these were claimed for; 0 for a reader.
     epoch: u64,
 }
 
-impl Books for SqliteBooks {
+impl Tables for SqliteTables {
     fn hold_still(&mut self) -> Result<(), Fault> {
         self.connection.execute_batch("begin")?;
         // The moment is that of the first read.
@@ -245,110 +243,73 @@ impl Books for SqliteBooks {
         Ok(())
     }
 
-    fn project(&mut self, projection: &Projection) -> Result<(), Fault> {
+    fn write(&mut self, rows: &Rows) -> Result<(), Fault> {
         let part = self.part;
         let transaction = self.connection.transaction()?;
         {
-            let objects_seq = projection.objects.as_ref().map(|(seq, _)| *seq);
             let moved = transaction
                 .prepare_cached("update projected set lines_seq = ?1, objects_seq = coalesce(?2, objects_seq) where part = ?3 and epoch = ?4")?
-                .execute(params![projection.lines_seq, objects_seq, part, self.epoch])?;
+                .execute(params![rows.lines_seq, rows.objects_seq, part, self.epoch])?;
             if moved != 1 {
                 return Err(Fault::Fenced(part));
             }
-            let mut put = transaction.prepare_cached("insert into line (part, number, holder, at, amount, body) values (?1, ?2, ?3, ?4, ?5, ?6)")?;
-            for line in &projection.lines {
-                let body = postcard::to_stdvec(line)?;
-                put.execute(params![part, line.number, line.holder.0, line.at, line.amount.0, body])?;
+            let mut put = transaction.prepare_cached(
+                "insert into object (part, key, due, body) values (?1, ?2, ?3, ?4)
+                 on conflict (part, key) do update set due = excluded.due, body = excluded.body",
+            )?;
+            for row in &rows.rows {
+                put.execute(params![part, row.key, row.due, &row.body[..]])?;
             }
-            let mut put = transaction.prepare_cached("insert into order_line (part, number, key) values (?1, ?2, ?3)")?;
-            for (number, key) in &projection.orders {
-                put.execute(params![part, number, encode_key(key)])?;
+            let mut put = transaction.prepare_cached("insert into block (part, kind, first, body) values (?1, ?2, ?3, ?4)")?;
+            for block in &rows.blocks {
+                put.execute(params![part, block.kind, block.first, block.body])?;
             }
             let mut put = transaction.prepare_cached("insert into outbox (part, destination, number, body) values (?1, ?2, ?3, ?4)")?;
-            for envelope in &projection.outbox {
-                put.execute(params![part, envelope.to, envelope.number, postcard::to_stdvec(&envelope.message)?])?;
+            for (destination, number, body) in &rows.outbox {
+                put.execute(params![part, destination, number, body])?;
             }
             let mut drop = transaction.prepare_cached("delete from outbox where part = ?1 and destination = ?2 and number <= ?3")?;
-            for (destination, number) in &projection.delivered {
+            for (destination, number) in &rows.delivered {
                 drop.execute(params![part, destination, number])?;
-            }
-            if let Some((_, objects)) = &projection.objects {
-                let mut put = transaction.prepare_cached(
-                    "insert into object (part, key, due, body) values (?1, ?2, ?3, ?4)
-                     on conflict (part, key) do update set due = excluded.due, body = excluded.body",
-                )?;
-                for (key, object) in objects {
-                    put.execute(params![part, encode_key(key), object.due(), postcard::to_stdvec(&**object)?])?;
-                }
             }
         }
         Ok(transaction.commit()?)
     }
 
-    fn load(&mut self, key: &Key) -> Result<Option<Object>, Fault> {
+    fn row(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
         let mut statement = self.connection.prepare_cached("select body from object where part = ?1 and key = ?2")?;
-        let body: Option<Vec<u8>> = statement.query_row(params![self.part, encode_key(key)], |row| row.get(0)).optional()?;
-        body.map(|body| Ok(postcard::from_bytes(&body)?)).transpose()
+        Ok(statement.query_row(params![self.part, key], |row| row.get(0)).optional()?)
     }
 
-    fn due(&mut self) -> Result<Vec<(i64, Key)>, Fault> {
+    fn rows(&mut self, after: &[u8], max: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+        let mut statement = self.connection.prepare_cached("select key, body from object where part = ?1 and key > ?2 order by key limit ?3")?;
+        let rows = statement.query_map(params![self.part, after, max], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn block(&mut self, kind: u8, at: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        let mut statement =
+            self.connection.prepare_cached("select body from block where part = ?1 and kind = ?2 and first <= ?3 order by first desc limit 1")?;
+        Ok(statement.query_row(params![self.part, kind, at], |row| row.get(0)).optional()?)
+    }
+
+    fn blocks(&mut self, kind: u8, after: &[u8], max: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+        let mut statement =
+            self.connection.prepare_cached("select first, body from block where part = ?1 and kind = ?2 and first > ?3 order by first limit ?4")?;
+        let rows = statement.query_map(params![self.part, kind, after, max], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn due(&mut self) -> Result<Vec<(i64, Vec<u8>)>, Fault> {
         let mut statement = self.connection.prepare_cached("select due, key from object where part = ?1 and due is not null order by due")?;
-        let rows = statement.query_map([self.part], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?)))?;
-        rows.map(|row| row.map_err(Fault::from).and_then(|(due, key)| Ok((due, decode_key(&key)?)))).collect()
+        let rows = statement.query_map([self.part], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    fn line(&mut self, number: u64) -> Result<Option<Line>, Fault> {
-        let mut statement = self.connection.prepare_cached("select body from line where part = ?1 and number = ?2")?;
-        let body: Option<Vec<u8>> = statement.query_row(params![self.part, number], |row| row.get(0)).optional()?;
-        body.map(|body| Ok(postcard::from_bytes(&body)?)).transpose()
-    }
-
-    fn order_line(&mut self, number: u64) -> Result<Option<Key>, Fault> {
-        let mut statement = self.connection.prepare_cached("select key from order_line where part = ?1 and number = ?2")?;
-        let key: Option<Vec<u8>> = statement.query_row(params![self.part, number], |row| row.get(0)).optional()?;
-        key.map(|key| decode_key(&key)).transpose()
-    }
-
-    fn outbox(&mut self) -> Result<Vec<Envelope>, Fault> {
-        let from = self.part;
+    fn outbox(&mut self) -> Result<Vec<(Part, u64, Vec<u8>)>, Fault> {
         let mut statement = self.connection.prepare_cached("select destination, number, body from outbox where part = ?1 order by destination, number")?;
-        let rows = statement.query_map([from], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?)))?;
-        rows.map(|row| {
-            let (to, number, body) = row?;
-            Ok(Envelope { from, to, number, message: postcard::from_bytes(&body)? })
-        })
-        .collect()
-    }
-
-    fn last_timed_key(&mut self) -> Result<Option<RequestKey>, Fault> {
-        let mut statement = self.connection.prepare_cached("select max(key) from object where part = ?1 and key >= ?2 and key < ?3")?;
-        let key: Option<Vec<u8>> = statement.query_row(params![self.part, [ANSWER, 0], [ANSWER, 0x80]], |row| row.get(0))?;
-        match key.map(|key| decode_key(&key)).transpose()? {
-            Some(Key::Answer(key)) => Ok(Some(key)),
-            _ => Ok(None),
-        }
-    }
-
-    fn each_object(&mut self, visit: &mut dyn FnMut(Key, Object) -> Result<(), Fault>) -> Result<(), Fault> {
-        let mut statement = self.connection.prepare("select key, body from object where part = ?1 order by key")?;
-        let mut rows = statement.query([self.part])?;
-        while let Some(row) = rows.next()? {
-            let (key, body) = (row.get_ref(0)?, row.get_ref(1)?);
-            let damaged = |_| Fault::Damaged("an object that is not a blob".to_owned());
-            visit(decode_key(key.as_blob().map_err(damaged)?)?, postcard::from_bytes(body.as_blob().map_err(damaged)?)?)?;
-        }
-        Ok(())
-    }
-
-    fn each_line(&mut self, visit: &mut dyn FnMut(Line) -> Result<(), Fault>) -> Result<(), Fault> {
-        let mut statement = self.connection.prepare("select body from line where part = ?1 order by number")?;
-        let mut rows = statement.query([self.part])?;
-        while let Some(row) = rows.next()? {
-            let body = row.get_ref(0)?;
-            visit(postcard::from_bytes(body.as_blob().map_err(|_| Fault::Damaged("a line that is not a blob".to_owned()))?)?)?;
-        }
-        Ok(())
+        let rows = statement.query_map([self.part], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 }
 

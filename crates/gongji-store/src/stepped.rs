@@ -6,8 +6,8 @@ use crate::engine::{Doors, Reply};
 use crate::fault::Fault;
 use crate::partition::Writer;
 use crate::projector::{Item, Progress, Projector};
-use crate::replay::{PROJECTION_QUEUE_MAX, open};
-use crate::shared::Shared;
+use crate::replay::{PROJECTION_QUEUE_MAX, check_watermarks, counters, open};
+use crate::shared::{Limits, Shared};
 use crate::store::{Head, Store};
 use gongji_ledger::Part;
 use gongji_wallet::Request;
@@ -34,8 +34,8 @@ impl Stepped {
     ///
     /// # Errors
     /// Any fault of the store; `Damaged` if journal and books do not belong together.
-    pub fn start(store: Arc<dyn Store>, part: Part, parts: Part, settled_max: usize, clock: Arc<dyn Clock>) -> Result<Stepped, Fault> {
-        let (mut opened, mut projector, progress) = open(&*store, part, parts, settled_max)?;
+    pub fn start(store: Arc<dyn Store>, part: Part, parts: Part, limits: Limits, clock: Arc<dyn Clock>) -> Result<Stepped, Fault> {
+        let (mut opened, mut projector, progress) = open(&*store, part, parts, limits)?;
         opened.redo(&mut |committed| {
             projector.take(Item::Committed(committed), &mut Vec::new());
             Ok(())
@@ -122,10 +122,15 @@ impl Stepped {
 
     /// Number of the last message from `from` that was applied here.
     pub fn received(&self, from: Part) -> u64 {
-        match self.writer.shared.get(&Key::Partition).as_deref() {
-            Some(Object::Partition(partition)) => partition.received_from(from),
-            _ => 0,
-        }
+        counters(&self.writer.shared).received_from(from)
+    }
+
+    /// Whether all partitions of an installation, the directory's first, belong together, as an engine makes sure of when it starts.
+    ///
+    /// # Errors
+    /// `Damaged` if one has lost what another has received from it.
+    pub fn check_history(all: &[Stepped]) -> Result<(), Fault> {
+        check_watermarks(&all.iter().map(|stepped| counters(&stepped.writer.shared)).collect::<Vec<_>>())
     }
 
     pub fn head(&self) -> Head {

@@ -2,6 +2,7 @@
 //!
 //! A partition's journal is committed record by record, each durable before it returns. Its books are projections: written behind, loaded on demand.
 
+use crate::books::Books;
 use crate::fault::Fault;
 use gongji_ledger::{Digest, GENESIS, HolderId, Part, RecordHead, link};
 use gongji_wallet::event::Event;
@@ -48,13 +49,15 @@ impl Head {
 /// What the projector writes in one transaction.
 #[derive(Clone, Default)]
 pub struct Projection {
-    /// Lines, orders and outbox are complete up to this record.
+    /// Lines, orders, outbox and what was made are complete up to this record.
     pub lines_seq: u64,
     pub lines: Vec<Line>,
     pub orders: Vec<(u64, Key)>,
     pub outbox: Vec<Envelope>,
     /// Messages applied at their destination: (destination, number).
     pub delivered: Vec<(Part, u64)>,
+    /// What never changes after it was made, complete up to `lines_seq`.
+    pub made: Objects,
     /// Objects as of the record given; `None` leaves them behind.
     pub objects: Option<(u64, Objects)>,
 }
@@ -69,13 +72,50 @@ pub struct Projected {
     pub objects_seq: u64,
 }
 
+/// The same, laid out for the tables: what `Books` makes of a projection.
+#[derive(Clone, Default)]
+pub struct Rows {
+    pub lines_seq: u64,
+    /// Set where the rows bring the objects up to a record.
+    pub objects_seq: Option<u64>,
+    /// Each replaces the row of the same key.
+    pub rows: Vec<Row>,
+    /// New ones; no two of a kind begin alike.
+    pub blocks: Vec<Block>,
+    /// New messages: destination, number, body.
+    pub outbox: Vec<(Part, u64, Vec<u8>)>,
+    /// Messages to a destination up to this number go.
+    pub delivered: Vec<(Part, u64)>,
+}
+
+#[derive(Clone)]
+pub struct Row {
+    pub key: Vec<u8>,
+    /// When a job must look at it (ms).
+    pub due: Option<i64>,
+    pub body: Arc<[u8]>,
+}
+
+#[derive(Clone)]
+pub struct Block {
+    pub kind: u8,
+    /// Id of its first entry; blocks of a kind do not overlap.
+    pub first: Vec<u8>,
+    pub body: Vec<u8>,
+}
+
 /// Three stores speak this: SQLite, PostgreSQL, and memory with injected faults.
 pub trait Store: Send + Sync + 'static {
     /// Becomes the partition's only writer.
     fn take_over(&self, part: Part) -> Result<(Box<dyn Journal>, Head), Fault>;
 
+    /// Opens the tables of a partition's books.
+    fn tables(&self, part: Part) -> Result<Box<dyn Tables>, Fault>;
+
     /// Opens a partition's books, to project or to read.
-    fn books(&self, part: Part) -> Result<Box<dyn Books>, Fault>;
+    fn books(&self, part: Part) -> Result<Books, Fault> {
+        Ok(Books::new(part, self.tables(part)?))
+    }
 
     /// Reads a partition's journal without writing to it.
     fn journal(&self, part: Part) -> Result<Box<dyn Journal>, Fault>;
@@ -92,38 +132,37 @@ pub trait Journal: Send {
     fn records(&mut self, after: u64, max: usize) -> Result<Vec<Record>, Fault>;
 }
 
-pub trait Books: Send {
-    /// From here on every read of this handle sees one and the same moment; for the auditor, on a handle of its own. Of a store in memory
-    /// whoever audits it stops the writers.
+/// Where a partition's books stand: rows by key, blocks by kind and first id, messages. What they mean is `Books`' business.
+pub trait Tables: Send {
+    /// See `Books::hold_still`.
     fn hold_still(&mut self) -> Result<(), Fault> {
         Ok(())
     }
+
     fn projected(&mut self) -> Result<Projected, Fault>;
 
-    /// Makes this the only one that may project, for the writer of that epoch.
-    ///
-    /// # Errors
-    /// `Fenced`: the writer of a later epoch has claimed them.
+    /// See `Books::claim`.
     fn claim(&mut self, epoch: u64) -> Result<(), Fault>;
 
-    /// Writes a projection, all of it or nothing.
-    ///
-    /// # Errors
-    /// `Fenced`: these are not claimed, or a later writer has claimed them. After any other the outcome may be unknown; `projected` tells.
-    fn project(&mut self, projection: &Projection) -> Result<(), Fault>;
+    /// Writes all of it or nothing; see `Books::project`.
+    fn write(&mut self, rows: &Rows) -> Result<(), Fault>;
 
-    fn load(&mut self, key: &Key) -> Result<Option<Object>, Fault>;
-    /// Open objects by deadline.
-    fn due(&mut self) -> Result<Vec<(i64, Key)>, Fault>;
-    fn line(&mut self, number: u64) -> Result<Option<Line>, Fault>;
-    fn order_line(&mut self, number: u64) -> Result<Option<Key>, Fault>;
-    fn outbox(&mut self) -> Result<Vec<Envelope>, Fault>;
-    /// Largest timed idempotency key on file.
-    fn last_timed_key(&mut self) -> Result<Option<RequestKey>, Fault>;
-    /// Every object in order of its key, for the auditor and for lists.
-    fn each_object(&mut self, visit: &mut dyn FnMut(Key, Object) -> Result<(), Fault>) -> Result<(), Fault>;
-    /// Every statement line in order.
-    fn each_line(&mut self, visit: &mut dyn FnMut(Line) -> Result<(), Fault>) -> Result<(), Fault>;
+    fn row(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault>;
+
+    /// Keys and bodies of the rows behind `after`, in order, at most `max`.
+    fn rows(&mut self, after: &[u8], max: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault>;
+
+    /// The last block of a kind that begins at or before `at`.
+    fn block(&mut self, kind: u8, at: &[u8]) -> Result<Option<Vec<u8>>, Fault>;
+
+    /// First ids and bodies of the blocks of a kind that begin behind `after`, in order, at most `max`.
+    fn blocks(&mut self, kind: u8, after: &[u8], max: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault>;
+
+    /// Deadlines and keys of the rows that have one, in order.
+    fn due(&mut self) -> Result<Vec<(i64, Vec<u8>)>, Fault>;
+
+    /// Messages in order of destination and number.
+    fn outbox(&mut self) -> Result<Vec<(Part, u64, Vec<u8>)>, Fault>;
 }
 
 /// Bytes of a key: its kind, then its fields, big endian, so that keys sort by kind and id.

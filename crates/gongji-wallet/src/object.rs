@@ -36,6 +36,11 @@ impl Object {
         }
     }
 
+    /// Whether it never changes after it was made.
+    pub fn is_made_once(&self) -> bool {
+        matches!(self, Object::Answer(_) | Object::Made(_))
+    }
+
     /// Whether nothing is expected to happen to it soon, so that memory need not keep it.
     pub fn is_settled(&self) -> bool {
         match self {

@@ -40,13 +40,14 @@ impl From<Reason> for Stop {
     }
 }
 
-/// A hasher for keys that are already spread or few: multiplies and rotates.
+/// A hasher for ids: multiplies and folds, so that every bit of an id moves every bit of the hash. Ids are made or digested here, so nobody can choose
+/// them to collide.
 #[derive(Default)]
 pub struct KeyHasher(u64);
 
 impl Hasher for KeyHasher {
     fn finish(&self) -> u64 {
-        self.0.rotate_left(26)
+        self.0
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -66,7 +67,8 @@ impl Hasher for KeyHasher {
     }
 
     fn write_u64(&mut self, number: u64) {
-        self.0 = (self.0 ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23);
+        let product = u128::from(self.0 ^ number ^ 0xA076_1D64_78BD_642F) * 0xE703_7ED1_A0B4_28DB;
+        self.0 = (product as u64) ^ (product >> 64) as u64;
     }
 
     fn write_usize(&mut self, number: usize) {
@@ -282,14 +284,14 @@ impl<'m> Work<'m> {
 
     pub fn incoming(&mut self, id: TransferId) -> Result<Option<Incoming>, Stop> {
         Ok(match self.object(Key::Incoming(id))?.as_deref() {
-            Some(Object::Incoming(incoming)) => Some(incoming.clone()),
+            Some(Object::Incoming(incoming)) => Some(Incoming::clone(incoming)),
             _ => self.made(id)?.map(|transfer| transfer.made_incoming()),
         })
     }
 
     pub fn outgoing(&mut self, id: TransferId) -> Result<Option<Outgoing>, Stop> {
         Ok(match self.object(Key::Outgoing(id))?.as_deref() {
-            Some(Object::Outgoing(outgoing)) => Some(outgoing.clone()),
+            Some(Object::Outgoing(outgoing)) => Some(Outgoing::clone(outgoing)),
             _ => self.made(id)?.map(|transfer| transfer.made_outgoing()),
         })
     }
@@ -304,21 +306,21 @@ impl<'m> Work<'m> {
     /// A transfer sent from here that this batch has already touched.
     pub(crate) fn outgoing_here(&self, id: TransferId) -> Option<Outgoing> {
         match self.slots.get(&Key::Outgoing(id))?.object.as_deref()? {
-            Object::Outgoing(outgoing) => Some(outgoing.clone()),
+            Object::Outgoing(outgoing) => Some(Outgoing::clone(outgoing)),
             _ => None,
         }
     }
 
     pub fn payment(&mut self, id: crate::ids::PaymentId) -> Result<Option<Payment>, Stop> {
         Ok(match self.object(Key::Payment(id))?.as_deref() {
-            Some(Object::Payment(payment)) => Some(payment.clone()),
+            Some(Object::Payment(payment)) => Some(Payment::clone(payment)),
             _ => None,
         })
     }
 
     pub fn order(&mut self, id: crate::ids::OrderId) -> Result<Option<Order>, Stop> {
         Ok(match self.object(Key::Order(id))?.as_deref() {
-            Some(Object::Order(order)) => Some(order.clone()),
+            Some(Object::Order(order)) => Some(Order::clone(order)),
             _ => None,
         })
     }

@@ -185,6 +185,12 @@ impl Installation {
         self.write()
     }
 
+    /// Ledger and vault have been copied to a database, and are there from now on.
+    pub fn move_to(&mut self, url: &str) -> Result<(), OpenError> {
+        self.described.store = Some(url.to_owned());
+        self.write()
+    }
+
     /// Where ledger and vault are.
     pub fn kept(&self) -> Result<Kept, OpenError> {
         self.described.kept(&self.folder)
@@ -213,7 +219,7 @@ impl Installation {
         }
         let vault = kept.vault(&keys.map_or_else(|| self.folder.join(KEYS_FOLDER), Path::to_owned))?;
         let store = kept.store()?;
-        let engine = Engine::start(store, clock.clone(), Options { parts, disturb: None })?;
+        let engine = Engine::start(store, clock.clone(), Options::new(parts))?;
         let identity = Identity::new(vault.clone(), adapters);
         Ok(App { engine, vault, identity, clock, asks: Default::default(), metrics: Default::default(), sandbox })
     }

@@ -9,9 +9,9 @@ mod rows;
 use crate::kept::Kept;
 use gongji_audit::{Auditor, Finding, LineRow, Rows};
 use gongji_ledger::Part;
-use gongji_store::Fault;
+use gongji_store::{Books, Fault};
 use gongji_store::sqlite::SqliteStore;
-use gongji_store::store::{Books, Journal, Projected, Record, Store};
+use gongji_store::store::{Journal, Projected, Record, Store};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -49,7 +49,7 @@ impl From<Finding> for VerifyError {
 }
 
 /// What was read and found right.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Report {
     pub books: &'static str,
     pub partitions: Part,
@@ -70,7 +70,7 @@ pub struct Report {
 }
 
 /// Where one partition's journal ends, and how far its books have come.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct HeadReport {
     pub part: Part,
     pub seq: u64,
@@ -81,7 +81,7 @@ pub struct HeadReport {
 }
 
 /// A line of the trial balance (fen).
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct TrialReport {
     pub kind: &'static str,
     pub name: &'static str,
@@ -105,7 +105,7 @@ struct Reading {
 /// Books that stand still.
 struct Standing {
     /// State as of `objects_seq`.
-    objects: Box<dyn Books>,
+    objects: Books,
     objects_at: Projected,
     lines: Receiver<Result<LineRow, Fault>>,
     next_line: Option<LineRow>,
@@ -276,7 +276,7 @@ impl Audit {
             self.auditor.missing_of(part, &[Rows::Lines])?;
         }
         if seq == books.objects_at.objects_seq {
-            self.rows += rows::compare(&mut self.auditor, part, &mut *books.objects)?;
+            self.rows += rows::compare(&mut self.auditor, part, &mut books.objects)?;
             self.auditor.missing_of(part, &STATE_ROWS)?;
         }
         if seq == reading.head && seq < books.lines_seq.max(books.objects_at.objects_seq) {

@@ -7,7 +7,7 @@ create table projected (
     objects_seq integer not null
 );
 
--- The state as of `objects_seq`. `due` is when a job must look at what is still open (ms).
+-- The state as of `objects_seq`, as far as it changes, and order lines as of `lines_seq`. `due` is when a job must look at what is still open (ms).
 create table object (
     part integer not null,
     key  blob    not null,
@@ -18,24 +18,15 @@ create table object (
 
 create index object_due on object (part, due) where due is not null;
 
--- Statement lines as of `lines_seq`; each names the line before of the same person.
-create table line (
-    part   integer not null,
-    number integer not null,
-    holder integer not null,
-    at     integer not null,
-    amount integer not null,
-    body   blob    not null,
-    primary key (part, number)
-) without rowid;
+-- Neighbours of one kind that will hardly change again, compressed; `first` is the id of the first (crates/gongji-store/src/books.rs).
+create table block (
+    part  integer not null,
+    kind  integer not null,
+    first blob    not null,
+    body  blob    not null
+);
 
--- Orders of institutions, in the same numbering as the lines.
-create table order_line (
-    part   integer not null,
-    number integer not null,
-    key    blob    not null,
-    primary key (part, number)
-) without rowid;
+create unique index block_first on block (part, kind, first);
 
 -- Messages to other partitions, until they have been applied there.
 create table outbox (

@@ -6,7 +6,7 @@ create table ledger_part (
     seq   integer not null
 );
 
--- The journal: append-only, hash-chained. `payload` is described in docs/journal-format.md.
+-- The journal: append-only, hash-chained. With rowids: payloads are large, and an index of them would be a tree of a few branches each. `payload` is described in docs/journal-format.md.
 create table journal (
     part      integer not null,
     seq       integer not null,
@@ -15,4 +15,4 @@ create table journal (
     hash      blob    not null,
     payload   blob    not null,
     primary key (part, seq)
-) without rowid;
+);

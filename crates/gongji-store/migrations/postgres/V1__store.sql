@@ -43,24 +43,17 @@ create table object (
 
 create index object_due on object (part, due) where due is not null;
 
--- Statement lines as of `lines_seq`; each names the line before of the same person.
-create table line (
-    part   integer not null,
-    number bigint  not null,
-    holder bigint  not null,
-    at     bigint  not null,
-    amount bigint  not null,
-    body   bytea   not null,
-    primary key (part, number)
+-- Neighbours of one kind that will hardly change again, compressed; `first` is the id of the first (crates/gongji-store/src/books.rs).
+create table block (
+    part  integer not null,
+    kind  integer not null,
+    first bytea   not null,
+    body  bytea   not null,
+    primary key (part, kind, first)
 );
 
--- Orders of institutions, in the same numbering as the lines.
-create table order_line (
-    part   integer not null,
-    number bigint  not null,
-    key    bytea   not null,
-    primary key (part, number)
-);
+-- They are compressed already.
+alter table block alter column body set storage external;
 
 -- Messages to other partitions, until they have been applied there.
 create table outbox (

@@ -93,8 +93,8 @@ impl Store for Faulty {
         Ok((Box::new(FaultyJournal { journal, how: self.how.clone() }), head))
     }
 
-    fn books(&self, part: Part) -> Result<Box<dyn Books>, Fault> {
-        self.store.books(part)
+    fn tables(&self, part: Part) -> Result<Box<dyn Tables>, Fault> {
+        self.store.tables(part)
     }
 
     fn journal(&self, part: Part) -> Result<Box<dyn Journal>, Fault> {
@@ -122,7 +122,7 @@ async fn the_engine_finds_out_what_became_of_a_commit_and_works_on() {
     let folder = tempfile::tempdir().unwrap();
     let how = Arc::new(AtomicU8::new(0));
     let store = Faulty { store: SqliteStore::open(folder.path(), 1).unwrap(), how: how.clone() };
-    let engine = Engine::start(Arc::new(store), Arc::new(MovableClock::standing(1_000)), Options { parts: 1, disturb: None }).unwrap();
+    let engine = Engine::start(Arc::new(store), Arc::new(MovableClock::standing(1_000)), Options::new(1)).unwrap();
     let create = |serial| Request { idempotency: None, command: Command::CreateHolder { holder: HolderId::new(1, serial) } };
     let is_there = |serial| engine.holder(HolderId::new(1, serial)).unwrap().is_some();
 

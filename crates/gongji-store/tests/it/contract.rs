@@ -94,7 +94,7 @@ fn writers_that_take_over_at_once_get_different_epochs() {
 
 fn holder(serial: u64) -> (Key, Arc<Object>) {
     let id = HolderId::new(PART, serial);
-    (Key::Holder(id), Arc::new(Object::Holder(Holder::new(id))))
+    (Key::Holder(id), Arc::new(Object::Holder(Box::new(Holder::new(id)))))
 }
 
 fn line(number: u64) -> Line {
@@ -141,7 +141,7 @@ fn books_give_back_what_was_projected() {
         };
         let waiting = Incoming { transfer, state: TransferState::AwaitingRecipient, decided_at: None, by: None };
         let taken = Incoming { state: TransferState::Credited, ..waiting.clone() };
-        let incoming = (Key::Incoming(TransferId([9; 16])), Arc::new(Object::Incoming(waiting)));
+        let incoming = (Key::Incoming(TransferId([9; 16])), Arc::new(Object::Incoming(Box::new(waiting))));
         let balance = (Key::Balance(Account::Fund { area: 510_500 }), Arc::new(Object::Balance(Fen(-5))));
         let first = Projection {
             lines_seq: 3,
@@ -149,6 +149,7 @@ fn books_give_back_what_was_projected() {
             orders: vec![(3, Key::Order(order))],
             outbox: vec![envelope(2, 1), envelope(2, 2), envelope(3, 1)],
             delivered: Vec::new(),
+            made: Vec::new(),
             objects: Some((2, vec![holder(1), incoming.clone(), balance])),
         };
         books.project(&first).unwrap();
@@ -166,7 +167,7 @@ fn books_give_back_what_was_projected() {
         books.project(&second).unwrap();
         assert_eq!(reader.projected().unwrap(), Projected { lines_seq: 4, objects_seq: 2 });
         assert_eq!(reader.outbox().unwrap(), [envelope(2, 2), envelope(3, 1)]);
-        let third = Projection { lines_seq: 4, objects: Some((4, vec![(incoming.0, Arc::new(Object::Incoming(taken)))])), ..Projection::default() };
+        let third = Projection { lines_seq: 4, objects: Some((4, vec![(incoming.0, Arc::new(Object::Incoming(Box::new(taken))))])), ..Projection::default() };
         books.project(&third).unwrap();
         assert_eq!(reader.projected().unwrap(), Projected { lines_seq: 4, objects_seq: 4 });
         assert_eq!(reader.due().unwrap(), []);
@@ -179,8 +180,9 @@ fn books_give_back_what_was_projected() {
             .unwrap();
         assert_eq!(keys, [holder(1).0, incoming.0, Key::Balance(Account::Fund { area: 510_500 })]);
 
-        // All of a projection or nothing: line 2 is there already.
-        let torn = Projection { lines_seq: 9, lines: vec![line(3), line(2)], objects: Some((9, vec![holder(5)])), ..Projection::default() };
+        // All of a projection or nothing: the message is there already.
+        let outbox = vec![envelope(3, 2), envelope(3, 1)];
+        let torn = Projection { lines_seq: 9, lines: vec![line(3)], outbox, objects: Some((9, vec![holder(5)])), ..Projection::default() };
         assert!(books.project(&torn).is_err());
         assert_eq!(reader.projected().unwrap(), Projected { lines_seq: 4, objects_seq: 4 });
         assert_eq!((reader.line(3).unwrap(), reader.load(&holder(5).0).unwrap()), (None, None));

@@ -3,7 +3,7 @@
 use gongji_ledger::{Account, AreaCode, Fen, HolderId, InstitutionId, Part};
 use gongji_store::clock::MovableClock;
 use gongji_store::store::Store;
-use gongji_store::{Disturb, Engine, Fault, Options};
+use gongji_store::{DisturbMessages, Engine, Fault, Limits, Options};
 use gongji_wallet::command::{Command, PlaceOrder, Proof, RequestTransfer, premium_binding, transfer_binding};
 use gongji_wallet::day::{Day, HOUR_MS, day_from_date, instant};
 use gongji_wallet::directory::{Coverage, DirectoryChange, Institution, Premium, Readiness, Region, RegionLevel};
@@ -202,8 +202,13 @@ pub fn clock() -> Arc<MovableClock> {
     Arc::new(MovableClock::standing(morning()))
 }
 
-pub fn start(store: Arc<dyn Store>, clock: &Arc<MovableClock>, parts: Part, disturb: Option<Disturb>) -> Result<Engine, Fault> {
-    Engine::start(store, clock.clone(), Options { parts, disturb })
+pub fn start(store: Arc<dyn Store>, clock: &Arc<MovableClock>, parts: Part, disturb: Option<DisturbMessages>) -> Result<Engine, Fault> {
+    Engine::start(store, clock.clone(), Options { disturb, ..Options::new(parts) })
+}
+
+/// An engine that forgets whatever it may.
+pub fn start_forgetful(store: Arc<dyn Store>, clock: &Arc<MovableClock>, parts: Part) -> Result<Engine, Fault> {
+    Engine::start(store, clock.clone(), Options { limits: Limits { people: 0, settled: 0 }, ..Options::new(parts) })
 }
 
 #[track_caller]

@@ -3,7 +3,7 @@
 use crate::country::*;
 use crate::journey::{check_destination, journey};
 use gongji_ledger::{Fen, Part};
-use gongji_store::Disturb;
+use gongji_store::DisturbMessages;
 use gongji_store::memory::MemoryStore;
 use gongji_wallet::ids::TransferId;
 use gongji_wallet::object::{Envelope, TransferState};
@@ -28,7 +28,7 @@ impl Chance {
 }
 
 /// Drops a fifth of the messages, repeats a third and shuffles all.
-pub fn rough(seed: u64) -> Disturb {
+pub fn rough(seed: u64) -> DisturbMessages {
     let chance = Chance::new(seed);
     let messages = move |_: Part, envelopes: Vec<Envelope>| {
         let mut sent: Vec<Envelope> = Vec::new();
@@ -45,7 +45,7 @@ pub fn rough(seed: u64) -> Disturb {
         }
         sent
     };
-    Disturb { messages: Arc::new(messages), ..Disturb::default() }
+    Arc::new(messages)
 }
 
 async fn check_rough_journey(parts: Part, seed: u64) {
@@ -119,7 +119,7 @@ async fn messages_that_never_arrive_hold_up_neither_callers_nor_a_stop() {
     let store = MemoryStore::new(parts);
     let people = People::of(parts);
     let clock = clock();
-    let nothing = Disturb { messages: Arc::new(|_, _| Vec::new()), ..Disturb::default() };
+    let nothing: DisturbMessages = Arc::new(|_, _| Vec::new());
     let engine = start(Arc::new(store.clone()), &clock, parts, None).unwrap();
     walk(&engine, &founding(&people)).await;
     drop(engine);

@@ -4,7 +4,7 @@ use crate::country::*;
 use crate::journey::{check_destination, journey};
 use gongji_ledger::{Account, Fen, Part};
 use gongji_store::memory::{Effect, EffectKind, Fate, MemoryStore};
-use gongji_store::{Disturb, Engine, Fault};
+use gongji_store::{Engine, Fault};
 use gongji_wallet::Outcome;
 use gongji_wallet::command::Command;
 use gongji_wallet::day::{HOUR_MS, instant};
@@ -243,8 +243,7 @@ async fn a_memory_that_forgets_at_once_answers_the_same() {
         let timed: Vec<(i64, Step)> = steps.iter().map(|step| (morning(), step.clone())).collect();
         let (expected, _) = walk_stubbornly(&MemoryStore::new(parts), parts, &timed, false).await;
         let store = MemoryStore::new(parts);
-        let forgetful = Disturb { settled_max: 0, ..Disturb::default() };
-        let engine = start(Arc::new(store.clone()), &clock(), parts, Some(forgetful)).unwrap();
+        let engine = start_forgetful(Arc::new(store.clone()), &clock(), parts).unwrap();
         for (step, expected) in steps.iter().zip(&expected) {
             assert_eq!(walk(&engine, std::slice::from_ref(step)).await, std::slice::from_ref(expected));
             engine.flush().await;

@@ -5,7 +5,7 @@ use crate::postgres_proxy::{Cut, Proxy};
 use crate::postgres_server::Database;
 use gongji_ledger::{HolderId, Part, RecordHead};
 use gongji_store::postgres::PostgresStore;
-use gongji_store::store::{Books, Head, Journal, Record, Store};
+use gongji_store::store::{Head, Journal, Record, Store, Tables};
 use gongji_store::{Engine, Fault, Options};
 use gongji_wallet::event::Fact;
 use gongji_wallet::ids::RequestKey;
@@ -50,8 +50,8 @@ impl Store for Split {
         self.journals.take_over(part)
     }
 
-    fn books(&self, part: Part) -> Result<Box<dyn Books>, Fault> {
-        self.books.books(part)
+    fn tables(&self, part: Part) -> Result<Box<dyn Tables>, Fault> {
+        self.books.tables(part)
     }
 
     fn journal(&self, part: Part) -> Result<Box<dyn Journal>, Fault> {
@@ -65,7 +65,7 @@ async fn the_engine_works_on_after_lost_replies_and_nothing_happens_twice() {
     let proxy = Proxy::before(database.socket());
     let books = PostgresStore::open(&database.url(), 1).unwrap();
     let store = Split { journals: PostgresStore::open(&database.url_by(proxy.port()), 1).unwrap(), books };
-    let engine = Engine::start(Arc::new(store), clock(), Options { parts: 1, disturb: None }).unwrap();
+    let engine = Engine::start(Arc::new(store), clock(), Options::new(1)).unwrap();
     let create = |serial: u64| {
         let key = RequestKey(id(serial));
         Request { idempotency: Some((key, [0; 16])), command: Command::CreateHolder { holder: HolderId::new(1, serial) } }

@@ -365,13 +365,13 @@ impl Script {
             let place = holder.enrolment.map_or(0, |enrolment| enrolment.area);
             holder.wallet = Some(Wallet { place, opened_at: 0, place_changed_at: None, lots: Default::default() });
         }
-        self.world.seed(part, Key::Holder(id), Object::Holder(holder));
+        self.world.seed(part, Key::Holder(id), Object::Holder(Box::new(holder)));
     }
 
     fn change_holder(&mut self, id: HolderId, change: impl FnOnce(&mut Holder)) {
         let mut holder = self.world.holder(id).unwrap().clone();
         change(&mut holder);
-        self.world.seed(id.part(), Key::Holder(id), Object::Holder(holder));
+        self.world.seed(id.part(), Key::Holder(id), Object::Holder(Box::new(holder)));
     }
 
     /// The other side of seeded money, so that the books balance from the start.

@@ -13,6 +13,9 @@ use gongji_wallet::{Command, Decision, Outcome, Proof, Request};
 /// Where the two of a pair are insured.
 const AREAS: [u32; 2] = [370_100, 510_500];
 
+/// Numbers of the first transfers of all pairs begin here.
+const FIRST: u64 = 1 << 62;
+
 /// Commands handed in at once while the country is made.
 const CHUNK: usize = 8_192;
 
@@ -60,7 +63,7 @@ pub async fn settle_people(engine: &Engine, part: Part, holders: u64, now: i64, 
         let (mut first, mut take) = (Vec::new(), Vec::new());
         for pair in chunk {
             let (sender, receiver) = (HolderId::new(part, pair * 2 + 1), HolderId::new(part, pair * 2 + 2));
-            let transfer = transfer(sender, receiver, Fen(10_000), u64::MAX - pair, now);
+            let transfer = transfer(sender, receiver, Fen(10_000), FIRST + pair, now);
             let id = transfer.id;
             first.push(Request { idempotency: None, command: Command::RequestTransfer(transfer) });
             take.push(Request { idempotency: None, command: Command::AcceptTransfer { id, receiver, by: receiver } });
@@ -91,9 +94,10 @@ pub fn relative(holder: HolderId) -> HolderId {
 
 /// A transfer with a proof of its own; `number` makes it unlike every other.
 pub fn transfer(sender: HolderId, receiver: HolderId, amount: Fen, number: u64, now: i64) -> RequestTransfer {
+    // As in a UUIDv7 the time stands in front.
     let mut id = [0; 16];
-    id[..8].copy_from_slice(&number.to_be_bytes());
-    id[8..].copy_from_slice(&sender.0.to_be_bytes());
+    id[..6].copy_from_slice(&now.to_be_bytes()[2..]);
+    id[8..].copy_from_slice(&number.to_be_bytes());
     // The first of a pair declared the other a brother, and is declared one.
     let proof = Proof { id: number, holder: sender, bound: transfer_binding(receiver, amount, false), expires: now + 300_000 };
     RequestTransfer { id: TransferId(id), sender, receiver, relation: 73, amount, from_wallet: false, proof: Some(proof) }

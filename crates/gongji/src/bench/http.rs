@@ -78,7 +78,7 @@ pub(super) async fn measure(plan: &Plan, folder: &Path) -> anyhow::Result<Vec<Ht
 /// A fresh installation with people in the vault and in the books.
 async fn open(plan: &Plan, folder: &Path, clock: Arc<MovableClock>) -> anyhow::Result<Arc<App>> {
     let store = Arc::new(SqliteStore::open(folder, 1)?);
-    let engine = Engine::start(store, clock.clone(), Options { parts: 1, disturb: None })?;
+    let engine = Engine::start(store, clock.clone(), Options::new(1))?;
     let vault = Vault::open(folder, 1)?;
     let people: Vec<NewPerson> = (1..=plan.http_holders)
         .map(|serial| NewPerson { id_number: Sensitive::new(id_number(serial)), name: Sensitive::new(name(serial)), phone: None })

@@ -20,7 +20,7 @@ const BATCH: u64 = 4_096;
 pub(super) async fn measure(plan: &Plan, folder: &Path) -> anyhow::Result<CoreFigures> {
     let clock = Arc::new(MovableClock::standing(country::first_morning() - gongji_wallet::day::DAY_MS));
     let store = Arc::new(SqliteStore::open(folder, 1)?);
-    let engine = Arc::new(Engine::start(store, clock.clone(), Options { parts: 1, disturb: None })?);
+    let engine = Arc::new(Engine::start(store, clock.clone(), Options::new(1))?);
     country::open_areas(&engine).await?;
     let making = bar(plan.holders, "建立参保人");
     country::settle_people(&engine, PART, plan.holders, gongji_store::clock::Clock::now(&*clock), |count| making.inc(count)).await?;

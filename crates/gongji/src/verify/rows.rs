@@ -5,12 +5,12 @@ use gongji_audit::wire::{Account as AuditedAccount, Enrolment, EnrolmentStatus a
 use gongji_audit::{Auditor, Finding, LineRow, OrderRow, PaymentRow, PersonRow, Side};
 use gongji_ledger::{Account, GrantKind, Lot, Part};
 use gongji_store::Fault;
-use gongji_store::store::Books;
+use gongji_store::Books;
 use gongji_wallet::ids::Key;
 use gongji_wallet::object::{Counterparty, EnrolmentStatus, Holder, Line, Object, OrderState, PaymentState, Purse, TransferState};
 
 /// Compares every object of one partition's books; returns how many there are.
-pub fn compare(auditor: &mut Auditor, part: Part, books: &mut dyn Books) -> Result<u64, VerifyError> {
+pub fn compare(auditor: &mut Auditor, part: Part, books: &mut Books) -> Result<u64, VerifyError> {
     let mut count = 0;
     let mut differs: Option<Finding> = None;
     let read = books.each_object(&mut |key, object| {

@@ -141,7 +141,7 @@ impl World {
         let keys_of_all = (1..=u8::MAX).map(Keys::for_tests).find(|keys| parts == 1 || is_apart(keys)).unwrap();
         let vault = Vault::open_with(folder.path(), keys_of_all, parts).unwrap();
         let store = Arc::new(SqliteStore::open(folder.path(), parts).unwrap());
-        let engine = Engine::start(store, clock.clone(), Options { parts, disturb: None }).unwrap();
+        let engine = Engine::start(store, clock.clone(), Options::new(parts)).unwrap();
         let identity = Identity::new(vault.clone(), Adapters::sandbox());
         let app = Arc::new(App { engine, vault, identity, clock: clock.clone(), asks: Default::default(), metrics: Default::default(), sandbox: is_sandbox.then_some(sandbox) });
         let world = World { folder, router: server::router(Arc::clone(&app), edge), app, clock, _installation: installation, keys: AtomicU64::new(0) };
