@@ -10,7 +10,7 @@ use crate::workload;
 use crate::world::World;
 use gongji_ledger::Part;
 use gongji_store::store::Store;
-use gongji_wallet::day::{DAY_MS, HOUR_MS, day_of, instant};
+use gongji_wallet::day::{DAY_MS, HOUR_MS, date_of, day_from_date, day_of, instant};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -169,19 +169,33 @@ fn pass_time(world: &mut World) {
     if !is_quiet && world.rng.percent(85) {
         return;
     }
+    if world.config.span == Span::Years && world.rng.percent(75) {
+        let to = if world.rng.percent(8) { next_edge(now) + world.rng.between(-1, 1) } else { now + world.rng.between(1, 80 * DAY_MS) };
+        let to = if world.rng.percent(70) { instant(day_of(to), 6 * 60 + 30).max(now) } else { to };
+        world.set_now(to.max(now));
+        return;
+    }
     let to = match world.rng.below(if is_quiet { 16 } else { 40 }) {
         4 => now + world.rng.between(0, 3 * HOUR_MS),
         5 => instant(today + 1, 0) + world.rng.between(-2, 2),
         6 => instant(today, 22 * 60) + world.rng.between(-2, 2),
         7 => instant(today + 1, 6 * 60) + world.rng.between(-2, 2),
         8 => instant(today + 1, 10 * 60),
-        9..=11 if world.config.span == Span::Years => now + world.rng.between(1, 120) * DAY_MS,
         0..=3 => now + world.rng.between(0, 30_000),
         _ => now + world.rng.between(0, 2_000),
     };
     // Nobody sends money at night: go on to the morning, mostly.
     let to = if gongji_wallet::day::ms_of_day(to) < 6 * HOUR_MS && world.rng.percent(70) { instant(day_of(to), 6 * 60 + 30) } else { to };
     world.set_now(now.max(to));
+}
+
+/// The next midnight at which a calendar can go wrong: into a leap day, out of one, into a year.
+fn next_edge(now: i64) -> i64 {
+    let (year, ..) = date_of(day_of(now));
+    let edges = (year..year + 9).flat_map(|year| [(year, 2, 29), (year, 3, 1), (year + 1, 1, 1)]);
+    let days = edges.filter(|(year, month, _)| *month != 3 || day_from_date(*year, 2, 29).is_some());
+    let instants = days.filter_map(|(year, month, day)| day_from_date(year, month, day)).map(|day| instant(day, 0));
+    instants.filter(|edge| *edge > now + 1).min().expect("every year ends")
 }
 
 /// Something breaks.
