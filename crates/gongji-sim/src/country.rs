@@ -97,8 +97,8 @@ pub fn found(world: &mut World) -> Check {
     changes.push(DirectoryChange::Rules(RuleChange { version: 4, scope: Scope::Nation, from: today - 50, settings }));
     for area in AREAS {
         let relatives = world.rng.percent(80);
-        changes.push(premium(area, year, Fen(20_000), today - 10, today + 200, relatives));
-        changes.push(premium(area, year + 1, Fen(22_000), today + 1, today + 200, relatives));
+        changes.push(premium(area, year, Fen(2_000), today - 10, today + 200, relatives));
+        changes.push(premium(area, year + 1, Fen(2_500), today + 1, today + 200, relatives));
     }
     submit(world, 0, Command::ChangeDirectory(changes));
     crate::finale::quiesce(world)?;

@@ -43,6 +43,8 @@ pub struct Person {
     pub incoming: BTreeSet<TransferId>,
     pub open_payments: BTreeSet<PaymentId>,
     pub code: Option<CodeId>,
+    /// Who asked for the last code.
+    pub code_by: Option<HolderId>,
     pub proofs: BTreeSet<u64>,
     pub lines: Vec<StatementLine>,
 }
@@ -55,11 +57,13 @@ pub struct Wallet {
     pub lots: BTreeMap<Origin, (Fen, i64)>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Relation {
     pub stands: bool,
     pub code: u8,
     pub declared_here: bool,
+    /// What was pending from here to there when it ended: that one of them is taken does not bring it back.
+    pub pending_at_end: BTreeSet<TransferId>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -156,8 +160,11 @@ pub struct Model {
     untied: BTreeMap<HolderId, BTreeSet<HolderId>>,
     at_hand: Option<Message>,
     proof: Option<HolderId>,
-    /// Transfers that a death or a lost insurance calls back.
+    /// Transfers that a death or a lost insurance calls back; and those of this record that nobody was told of yet.
     recalled: BTreeSet<TransferId>,
+    to_recall: BTreeSet<TransferId>,
+    /// The transfer whose sender's side heard of its end last in this record.
+    heard_last: Option<TransferId>,
     /// What institutions asked for, by the payment's id.
     pub placed: BTreeMap<PaymentId, PlaceOrder>,
 }
@@ -193,6 +200,8 @@ impl Model {
             at_hand: None,
             proof: None,
             recalled: BTreeSet::new(),
+            to_recall: BTreeSet::new(),
+            heard_last: None,
             placed: BTreeMap::new(),
         }
     }
@@ -222,8 +231,10 @@ impl Model {
         self.touched.clear();
         self.settled.clear();
         self.untied.clear();
+        self.to_recall.clear();
         self.at_hand = None;
         self.proof = None;
+        self.heard_last = None;
         let events = record.events().map_err(|fault| fault.to_string())?;
         for event in &events {
             let told = |why: String| format!("{why} [{:?} in record {} of partition {}]", event.fact, at.seq, at.part);
@@ -302,6 +313,7 @@ impl Model {
     fn end_of_record(&mut self, at: At) -> Check {
         let read = &self.read[usize::from(at.part)];
         ensure(read.sum.is_zero(), || format!("the accounts of partition {} add up to {}", at.part, read.sum))?;
+        ensure(self.to_recall.is_empty(), || format!("nobody calls back {:?}", self.to_recall))?;
         for (holder, others) in &self.untied {
             let person = &self.people[holder];
             for other in others {
@@ -369,6 +381,7 @@ impl Person {
             incoming: BTreeSet::new(),
             open_payments: BTreeSet::new(),
             code: None,
+            code_by: None,
             proofs: BTreeSet::new(),
             lines: Vec::new(),
         }

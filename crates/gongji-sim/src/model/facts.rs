@@ -42,7 +42,13 @@ impl Model {
                 ensure(at.stamp < *expires, || "an expired proof is used".to_owned())?;
                 ensure(!self.known(*holder)?.proofs.contains(proof), || "a proof is used twice".to_owned())
             }
-            Fact::RelationConfirmed { holder, .. } => ensure(!self.known(*holder)?.died, || "a relation of somebody who has died is confirmed".to_owned()),
+            Fact::RelationConfirmed { holder, other, declared_here, .. } => {
+                let person = self.known(*holder)?;
+                ensure(person.is_insured(), || "a relation of somebody who has died or is not insured is confirmed".to_owned())?;
+                let was_ended_since = |id| person.relations.get(other).is_some_and(|relation| !relation.stands && relation.pending_at_end.contains(&id));
+                let comes_back = *declared_here && self.heard_last.is_some_and(was_ended_since);
+                ensure(!comes_back, || "a relation comes back by a transfer that was sent before it ended".to_owned())
+            }
             Fact::RelationEnded { .. } => Ok(()),
             Fact::TransferSubmitted(transfer) => self.may_send(at, transfer),
             Fact::TransferMade { .. } => {
@@ -69,7 +75,17 @@ impl Model {
                 };
                 ensure(*counts == expected, || format!("whether it counts to the day should be {expected}"))
             }
-            Fact::LotsSentBack { .. } | Fact::LotsCameBack { .. } => Ok(()),
+            Fact::LotsSentBack { .. } => Ok(()),
+            Fact::LotsCameBack { contributor, .. } => {
+                let has_account = |area| self.people.get(contributor).is_some_and(|person| person.personal.contains_key(&area));
+                let fits = |account: Account, area| match account {
+                    Account::Personal { holder, area: to } => holder == *contributor && to == area,
+                    Account::Unclaimed { area: to } => to == area && !has_account(area),
+                    _ => false,
+                };
+                let is_home = event.moves.iter().all(|posting| posting.lots.iter().all(|lot| fits(posting.to, lot.origin.area)));
+                ensure(is_home, || "money does not come back to where it came from".to_owned())
+            }
             Fact::CodeIssued(code) => self.may_issue(at, code),
             Fact::OrderPlaced(order) => self.may_place(order),
             Fact::OrderDecided { order, state } => self.may_decide(at, *order, state),
@@ -126,6 +142,9 @@ impl Model {
             Fact::Answered { key, fingerprint, outcome } => self.note_answer(at, *key, *fingerprint, outcome.clone()),
             Fact::Sent { to, number, message } => {
                 self.read[usize::from(at.part)].sent.insert(*to, *number);
+                if let Message::TransferRecalled { id, .. } = message {
+                    self.to_recall.remove(id);
+                }
                 self.post.insert((at.part, *to, *number), message.clone());
             }
             Fact::Received { from, number } => {
@@ -172,7 +191,7 @@ impl Model {
                 self.proof = Some(*holder);
             }
             Fact::RelationConfirmed { holder, other, code, declared_here } => {
-                let relation = Relation { stands: true, code: *code, declared_here: *declared_here };
+                let relation = Relation { stands: true, code: *code, declared_here: *declared_here, pending_at_end: Default::default() };
                 self.person(*holder)?.relations.insert(*other, relation);
                 if let Some(others) = self.untied.get_mut(holder) {
                     others.remove(other);
@@ -181,8 +200,10 @@ impl Model {
             Fact::RelationEnded { holder, other, .. } => {
                 let person = self.person(*holder)?;
                 person.agents.remove(other);
+                let pending = person.outgoing.clone();
                 if let Some(relation) = person.relations.get_mut(other) {
                     relation.stands = false;
+                    relation.pending_at_end = pending;
                 }
             }
             Fact::TransferSubmitted(transfer) => {
@@ -217,10 +238,12 @@ impl Model {
             }
             Fact::TransferClosed { id, receiver, state, .. } => {
                 self.person(*receiver)?.incoming.remove(id);
+                self.to_recall.remove(id);
                 self.transfers.get_mut(id).ok_or("unknown")?.arrived = Some(*state);
                 self.settled.push(Settled::Transfer(*id));
             }
             Fact::TransferSettled { id, sender, state, counts, .. } => {
+                self.heard_last = Some(*id);
                 let moving = self.transfers.get_mut(id).ok_or("unknown")?;
                 moving.sent = *state;
                 let (sent_on, amount) = (day(moving.transfer.sent_at), moving.transfer.amount());
@@ -235,7 +258,8 @@ impl Model {
             }
             Fact::CodeIssued(code) => {
                 self.codes.insert(code.id, (code.clone(), false));
-                self.person(code.holder)?.code = Some(code.id);
+                let person = self.person(code.holder)?;
+                (person.code, person.code_by) = (Some(code.id), Some(code.by));
             }
             Fact::OrderPlaced(order) => {
                 let read = &mut self.read[usize::from(at.part)];
@@ -295,6 +319,8 @@ impl Model {
         let person = self.person(holder)?;
         let standing = person.relations.iter().filter(|(_, relation)| relation.stands).map(|(other, _)| *other).collect();
         let pending: Vec<_> = person.outgoing.iter().chain(&person.incoming).copied().collect();
+        let outgoing = person.outgoing.clone();
+        self.to_recall.extend(outgoing);
         self.untied.insert(holder, standing);
         self.recalled.extend(pending);
         Ok(())

@@ -100,6 +100,11 @@ pub fn pay(world: &mut World) {
         let off = world.rng.between(-1, 1);
         world.set_now(code.expires + off);
     }
+    pay_with(world, id);
+}
+
+pub fn pay_with(world: &mut World, id: CodeId) {
+    let (code, _) = world.model.codes[&id].clone();
     let institution = some_institution(world, code.holder);
     let (order, bill) = (some_order(world, institution), some_bill(world, code.holder, code.first));
     place(world, code.holder, order, Payer::Code(id), bill);
@@ -219,7 +224,7 @@ pub fn reverse(world: &mut World) {
 }
 
 pub fn premium(world: &mut World) {
-    let payer = somebody_who(world, |person| person.wallet_total() >= Fen(20_000));
+    let payer = somebody_who(world, |person| person.wallet_total() >= Fen(2_000));
     let related: Vec<HolderId> = world.model.people[&payer].relations.keys().copied().collect();
     let insured = match world.rng.below(10) {
         0 => somebody(world),
@@ -245,7 +250,7 @@ pub fn premium(world: &mut World) {
     if world.rng.percent(15) && world.config.has(Kind::PremiumPaidTwice) {
         // A second relative at the same moment.
         world.faults.add(Kind::PremiumPaidTwice);
-        let other = somebody_who(world, |person| person.wallet_total() >= Fen(20_000));
+        let other = somebody_who(world, |person| person.wallet_total() >= Fen(2_000));
         let proof = super::proof(world, other, premium_binding(other, insured, area, year));
         let payment = PaymentId::new(world.rng.id(world.now()), other.part());
         submit(world, other.part(), Command::PayPremium { payment, payer: other, by: other, insured, area, year, proof });

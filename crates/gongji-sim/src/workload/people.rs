@@ -37,9 +37,16 @@ pub fn contribute(world: &mut World) {
 }
 
 pub fn agent(world: &mut World) {
-    let holder = somebody(world);
+    let with_agents_code = |person: &crate::model::Person| person.agents.iter().any(|agent| person.code_by == Some(*agent));
+    let holder = if world.rng.percent(30) { somebody_who(world, with_agents_code) } else { somebody(world) };
     let agents: Vec<HolderId> = world.model.people[&holder].agents.iter().copied().collect();
-    if world.rng.percent(35)
+    if with_agents_code(&world.model.people[&holder])
+        && let (Some(agent), Some(code)) = (world.model.people[&holder].code_by, world.model.people[&holder].code)
+    {
+        world.faults.add(Kind::AgentRemovedMidway);
+        submit(world, holder.part(), Command::SetAgent { holder, agent, allowed: false });
+        super::pay::pay_with(world, code);
+    } else if world.rng.percent(35)
         && let Some(agent) = world.rng.pick(&agents).copied()
     {
         if is_busy(world, holder) || world.model.people[&holder].code.is_some() {
@@ -103,7 +110,12 @@ pub fn die(world: &mut World) {
         return;
     }
     let holder = somebody_busy(world);
-    let person = &world.model.people[&holder];
+    die_now(world, holder);
+}
+
+pub fn die_now(world: &mut World, holder: HolderId) {
+    let living = world.model.people.values().filter(|person| !person.died).count();
+    let Some(person) = world.model.people.get(&holder).filter(|_| living >= 4) else { return };
     let kinds = [
         (!person.outgoing.is_empty(), Kind::SenderDiedMidTransfer),
         (!person.incoming.is_empty(), Kind::ReceiverDiedMidTransfer),
@@ -117,6 +129,13 @@ pub fn die(world: &mut World) {
 
 pub fn enrol(world: &mut World) {
     let holder = somebody_busy(world);
+    change_insurance_of(world, holder);
+}
+
+pub fn change_insurance_of(world: &mut World, holder: HolderId) {
+    if !world.model.people.contains_key(&holder) {
+        return;
+    }
     if is_busy(world, holder) {
         world.faults.add(Kind::InsuranceChangedMidway);
     }
@@ -149,6 +168,17 @@ pub fn change_place(world: &mut World) {
     let fits =
         |person: &crate::model::Person| person.wallet.as_ref().is_some_and(|wallet| person.enrolment.is_some_and(|enrolment| enrolment.area != wallet.place));
     let holder = somebody_who(world, fits);
+    if world.rng.percent(40)
+        && let Some(known) = world.model.people[&holder].enrolment
+    {
+        // Moved to where the work is, and the wallet follows; now and then back again the same day.
+        let area = AREAS[world.rng.below(AREAS.len())];
+        let enrolment = gongji_wallet::object::Enrolment { area, status: EnrolmentStatus::Normal, ..known };
+        submit(world, holder.part(), Command::SetEnrolment { holder, enrolment });
+        let proof = proof(world, holder, place_binding(holder, area));
+        submit(world, holder.part(), Command::ChangePlace { holder, by: holder, place: area, proof });
+        return;
+    }
     let place = world.model.people[&holder].enrolment.map_or(AREAS[0], |enrolment| enrolment.area);
     let by = actor(world, holder);
     let proof = proof(world, by, place_binding(holder, place));
@@ -201,9 +231,9 @@ pub fn change_directory(world: &mut World) {
         }
         _ => {
             let year = year_of(world.now()) + u16::from(world.rng.percent(50));
-            let (opens, closes) = (today + world.rng.between(-20, 2) as i32, today + world.rng.between(0, 200) as i32);
+            let (opens, closes) = (today + world.rng.between(-20, 2) as i32, today + [0, 0, 1, 200][world.rng.below(4)]);
             let relatives = world.rng.percent(80);
-            premium(area, year, Fen(20_000), opens.min(closes), closes, relatives)
+            premium(area, year, Fen(2_000), opens.min(closes), closes, relatives)
         }
     };
     submit(world, 0, Command::ChangeDirectory(vec![change]));

@@ -53,6 +53,17 @@ pub fn send(world: &mut World) {
     let proof = proof(world, sender, transfer_binding(receiver, amount, from_wallet));
     let id = TransferId(world.rng.id(world.now()));
     submit(world, sender.part(), Command::RequestTransfer(RequestTransfer { id, sender, receiver, relation, amount, from_wallet, proof }));
+    // While it is on its way.
+    match world.rng.below(100) {
+        0..=7 if world.model.people[&sender].is_related(receiver) => {
+            world.faults.add(Kind::RelationEndedMidTransfer);
+            submit(world, sender.part(), Command::EndRelation { holder: sender, by: sender, other: receiver });
+        }
+        8..=9 => super::people::change_insurance_of(world, sender),
+        10 => super::people::die_now(world, sender),
+        11 => super::people::change_insurance_of(world, receiver),
+        _ => {}
+    }
 }
 
 /// A transfer that waits; or, now and then, one that does not any more.
