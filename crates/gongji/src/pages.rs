@@ -10,7 +10,7 @@ mod cashier;
 mod check;
 mod family;
 mod frame;
-pub(crate) mod lookup;
+mod lookup;
 mod movements;
 mod pay;
 mod premium;

@@ -6,8 +6,10 @@ pub mod asking;
 pub mod family;
 pub mod key;
 pub mod payment;
+pub mod place_report;
 pub mod person;
 pub mod premium;
+pub mod sheet;
 pub mod transfer;
 
 use crate::app::{App, AppError};

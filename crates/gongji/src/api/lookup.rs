@@ -4,10 +4,12 @@ use super::transfers::Readiness;
 use super::wire::{AreaRef, area, cursor, page_len, parse_cursor};
 use crate::app::App;
 use crate::problem::Problem;
+use crate::service::place_report::{self, Trouble};
 use crate::time::{date, rfc3339};
-use crate::web::{StrictPath, StrictQuery};
+use crate::web::{MaybeCitizen, StrictJson, StrictPath, StrictQuery};
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use gongji_wallet::Reason;
 use gongji_wallet::day::day_of;
 use gongji_wallet::directory::{Coverage, Directory, Institution, Readiness as Status, Region, RegionLevel};
@@ -18,7 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub fn router() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(regions)).routes(routes!(region)).routes(routes!(institutions)).routes(routes!(institution))
+    OpenApiRouter::new().routes(routes!(regions)).routes(routes!(region)).routes(routes!(institutions)).routes(routes!(institution)).routes(routes!(report))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -268,4 +270,32 @@ async fn institution(State(app): State<Arc<App>>, StrictPath(code): StrictPath<S
     let id = gongji_ledger::InstitutionId::parse(&code).ok_or(Reason::InstitutionUnknown)?;
     let institution = directory.institutions.get(&id).ok_or(Reason::InstitutionUnknown)?;
     Ok(Json(institution_body(&directory, institution)))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PlaceReportRequest {
+    what: Trouble,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct PlaceReported {
+    institution: String,
+    reported_at: String,
+}
+
+/// Report that the wallet does not work here
+///
+/// Read at the office. With or without a session; one person's word counts once a day. Nothing personal can be written.
+#[utoipa::path(post, path = "/institutions/{code}/reports", tag = "lookup", params(("code" = String, Path, description = "The institution's code")), request_body = PlaceReportRequest,
+    responses((status = 201, description = "Written down", body = PlaceReported)), security((), ("session" = [])))]
+async fn report(
+    State(app): State<Arc<App>>,
+    MaybeCitizen(citizen): MaybeCitizen,
+    StrictPath(code): StrictPath<String>,
+    StrictJson(asked): StrictJson<PlaceReportRequest>,
+) -> Result<(StatusCode, Json<PlaceReported>), Problem> {
+    let id = gongji_ledger::InstitutionId::parse(&code).ok_or(Reason::InstitutionUnknown)?;
+    place_report::report(&app, id, asked.what, citizen.map(|citizen| citizen.holder)).await?;
+    Ok((StatusCode::CREATED, Json(PlaceReported { institution: id.to_string(), reported_at: rfc3339(app.now()) })))
 }

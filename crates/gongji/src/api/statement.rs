@@ -4,13 +4,13 @@ use super::transfers::known;
 use super::wire::{AreaRef, LotBody, Money, People, PersonRef, Source, cursor, id_text, page_len, parse_cursor};
 use crate::app::App;
 use crate::problem::Problem;
+use crate::service::sheet::{self, Sheet, Told, month_of};
 use crate::time::rfc3339;
 use crate::web::{Citizen, StrictPath, StrictQuery, parse_person_id};
 use axum::Json;
 use axum::extract::State;
 use gongji_ledger::{Fen, HolderId};
 use gongji_wallet::Reason;
-use gongji_wallet::day::{date_of, day_of};
 use gongji_wallet::directory::Directory;
 use gongji_wallet::object::{Counterparty, Line, LineCode, Purse};
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ use utoipa_axum::routes;
 const PICTURE_LINES_MAX: usize = 20_000;
 
 pub fn router() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(months))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(months)).routes(routes!(check))
 }
 
 /// What a movement is.
@@ -132,6 +132,30 @@ struct Receipt {
     /// Number of the journal record that holds the posting, in the person's partition.
     record: u64,
     partition: u16,
+    /// Code for its printed sheet: anybody who has it may compare the paper with the books (`GET /checks/{code}`, or the page `/check/{code}`).
+    check_code: String,
+}
+
+/// What the books say of a printed sheet. No names: they are on the paper, and this is for everybody.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "sheet", rename_all = "snake_case")]
+enum Checked {
+    /// The receipt of a movement.
+    Receipt { number: String, kind: MovementKind, amount: Money, occurred_at: String },
+    /// The wallet's statement of a month, up to its last movement when it was printed.
+    Month {
+        number: String,
+        #[schema(example = "2026-11")]
+        month: String,
+        /// Movements.
+        count: usize,
+        received: Money,
+        /// Less what came back.
+        used: Money,
+        opening: Money,
+        closing: Money,
+        last_at: String,
+    },
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -162,11 +186,6 @@ struct Month {
     spent: Money,
     /// Paid into personal accounts by the fund.
     contributed: Money,
-}
-
-fn month_of(at: i64) -> (i16, i8) {
-    let (year, month, _) = date_of(day_of(at));
-    (year, month)
 }
 
 fn parse_month(text: &str) -> Result<(i16, i8), Problem> {
@@ -245,7 +264,38 @@ async fn show(State(app): State<Arc<App>>, citizen: Citizen, StrictPath(id): Str
     let line = app.engine.line(holder.id, number).await?.ok_or(Reason::NotFound)?;
     let directory = app.directory();
     let people = People::load(&app, &holder, &directory, people_of(&line)).await?;
-    Ok(Json(Receipt { movement: movement(&directory, &people, &line), record: line.seq, partition: holder.id.part() }))
+    Ok(Json(Receipt {
+        movement: movement(&directory, &people, &line),
+        record: line.seq,
+        partition: holder.id.part(),
+        check_code: Sheet::receipt(&line).code(app.vault.keys()),
+    }))
+}
+
+/// Compare a printed sheet with the books
+///
+/// For whoever holds the paper: its QR code leads to the page of the same code.
+#[utoipa::path(get, path = "/checks/{code}", tag = "statement", params(("code" = String, Path, description = "The code from the sheet")),
+    responses((status = 200, description = "What the books say", body = Checked)), security(()))]
+async fn check(State(app): State<Arc<App>>, StrictPath(code): StrictPath<String>) -> Result<Json<Checked>, Problem> {
+    let (sheet, told) = sheet::look_up(&app, &code).await?.ok_or(Reason::NotFound)?;
+    let number = sheet.number();
+    Ok(Json(match told {
+        Told::Receipt(line) => Checked::Receipt { number, kind: line.code.into(), amount: line.amount.into(), occurred_at: rfc3339(line.at) },
+        Told::Month(last, sums) => {
+            let (year, month) = month_of(last.at);
+            Checked::Month {
+                number,
+                month: format!("{year:04}-{month:02}"),
+                count: sums.lines.len(),
+                received: sums.incoming.into(),
+                used: sums.outgoing.into(),
+                opening: sums.opening.into(),
+                closing: sums.closing.into(),
+                last_at: rfc3339(last.at),
+            }
+        }
+    }))
 }
 
 /// The monthly picture

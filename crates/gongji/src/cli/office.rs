@@ -6,7 +6,7 @@ use crate::config;
 use crate::identity::{Adapters, Identity};
 use crate::installation::{KEYS_FOLDER, Profile, describe, kept};
 use crate::kept::Kept;
-use crate::pages::lookup::REPORTS;
+use crate::service::place_report::Trouble;
 use clap::{Args, Subcommand};
 use gongji_store::clock::system_now;
 use gongji_store::vault::{PlaceReport, Vault};
@@ -126,7 +126,7 @@ fn reports(office: &Office, days: u16) -> anyhow::Result<()> {
     for (code, reports) in by_place {
         println!("{code} {} {} 条", names.get(code).map_or("", String::as_str), reports.len());
         for report in reports {
-            let what = REPORTS.iter().find(|(word, _)| *word == report.what).map_or(report.what.as_str(), |(_, label)| label);
+            let what = Trouble::of_word(&report.what).map_or(report.what.as_str(), |what| what.label());
             let who = if report.reporter.is_some() { "登录用户" } else { "未登录" };
             println!("  {}  {what}  {who}", crate::time::rfc3339(report.made_ms));
         }

@@ -6,19 +6,15 @@ use super::views::lookup::{Answer, AnswerSide, AreaRow, InstitutionRow, Institut
 use super::views::{Choice, Link, Problem, Readiness, Section, format};
 use super::words;
 use crate::app::App;
-use crate::service::key;
+use crate::service::{key, place_report};
 use axum::Router;
 use axum::extract::{Path, Query};
 use axum::routing::{get, post};
 use gongji_ledger::{AreaCode, InstitutionId};
-use gongji_store::vault::PlaceReport;
 use gongji_wallet::day::{Day, day_of, instant};
 use gongji_wallet::directory::{Coverage, Directory, Institution, Readiness as Known, Region, RegionLevel};
 use serde::Deserialize;
 use std::sync::Arc;
-
-/// What may be wrong with a place: the word on file, and what people read.
-pub(crate) const REPORTS: [(&str, &str); 4] = [("counter", "窗口说不能用钱包"), ("machine", "自助机付不了"), ("code", "付款码扫不出来"), ("other", "别的情况")];
 
 /// Institutions on one page.
 const PAGE_LEN: usize = 20;
@@ -248,7 +244,7 @@ async fn institutions(visit: Visit, Query(wanted): Query<Wanted>) -> Page {
         readiness: [("ready", "可用"), ("quiet", "已开通,近 7 天没有成功支付"), ("off", "未开通")]
             .map(|(value, label)| choice(value, label, &wanted.readiness))
             .to_vec(),
-        reports: REPORTS.iter().map(|(word, label)| Choice::new(*word, *label, false)).collect(),
+        reports: place_report::Trouble::ALL.map(|what| Choice::new(what.word(), what.label(), false)).to_vec(),
         place: area.map_or_else(|| "全部地区".to_owned(), |area| words::place(&directory, area)),
         text,
         summary,
@@ -290,15 +286,11 @@ fn row(directory: &Directory, institution: &Institution) -> InstitutionRow {
     }
 }
 
-/// "Here it did not work": written down for the office (`gongji office reports`). One word of a list and no text, so that nothing personal
-/// gets in.
+/// "Here it did not work".
 async fn report(visit: Visit, Path(code): Path<String>, typed: Typed) -> Page {
-    let directory = visit.app.directory();
-    let id = InstitutionId::parse(&code).filter(|id| directory.institutions.contains_key(id)).ok_or(Trouble::Missing)?;
-    let what = REPORTS.iter().find(|(word, _)| *word == typed.get("what")).map(|(word, _)| *word).ok_or(Trouble::Malformed)?;
-    let reporter = visit.signed.map(|signed| signed.me.0);
-    let report = PlaceReport { institution: id.to_string(), what: what.to_owned(), reporter, made_ms: visit.now };
-    visit.app.vault(move |vault| vault.put_place_report(&report)).await?;
+    let id = InstitutionId::parse(&code).ok_or(Trouble::Missing)?;
+    let what = place_report::Trouble::of_word(typed.get("what")).ok_or(Trouble::Malformed)?;
+    place_report::report(&visit.app, id, what, visit.signed.map(|signed| signed.me)).await?;
     Ok(to_saying(own_path(typed.get("back"), "/institutions"), Said::Reported))
 }
 

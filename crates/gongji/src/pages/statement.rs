@@ -1,6 +1,5 @@
 //! Where every fen went: the statement, its picture, the printable sheets, the receipt of one movement.
 
-use super::check::Sheet;
 use super::family::{self, Family};
 use super::frame::{Member, Page, Trouble};
 use super::movements::Teller;
@@ -9,6 +8,7 @@ use super::views::{Choice, Fact, Link, Party, Section, Tone, format};
 use super::words;
 use crate::app::App;
 use crate::service::ServiceError;
+use crate::service::sheet::{LINES_MAX, MonthSheet, Sheet, comes_in, count, month_of, month_sheet};
 use crate::web::{parse_person_id, person_id};
 use axum::Router;
 use axum::extract::{Path, Query};
@@ -16,7 +16,6 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use gongji_ledger::{Fen, HolderId};
-use gongji_wallet::day::{date_of, day_of};
 use gongji_wallet::ids::{PaymentId, TransferId};
 use gongji_wallet::object::{Counterparty, Holder, Line, LineCode, Purse};
 use serde::Deserialize;
@@ -29,9 +28,6 @@ const PAGE_LEN: usize = 40;
 /// Lines read for one page at most: a month with more is continued on the next.
 const READ_MAX: usize = 400;
 
-/// Lines in a printed month, and in the picture, at most.
-const SHEET_MAX: usize = 5_000;
-
 /// Months offered for printing: this one and two years back.
 const MONTHS_OFFERED: usize = 25;
 
@@ -42,12 +38,6 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/statement/print", get(print))
         .route("/statement/table.csv", get(table))
         .route("/movements/{number}", get(receipt))
-}
-
-/// Year and month of an instant, in China.
-fn month_of(at: i64) -> (i16, i8) {
-    let (year, month, _) = date_of(day_of(at));
-    (year, month)
 }
 
 #[derive(Deserialize, Default)]
@@ -157,7 +147,7 @@ async fn picture(member: Member) -> Page {
     let (year, month) = month_of(member.visit.now);
     // Twelve months, this one included.
     let first = if month == 12 { (year, 1) } else { (year - 1, month + 1) };
-    let mut lines = app.engine.lines(holder.id, None, SHEET_MAX, |line| month_of(line.at) >= first).await.map_err(ServiceError::from)?;
+    let mut lines = app.engine.lines(holder.id, None, LINES_MAX, |line| month_of(line.at) >= first).await.map_err(ServiceError::from)?;
     lines.reverse();
     let teller = Teller::new(app, &holder, &lines).await?;
     let mut months: Vec<MonthBar> = Vec::new();
@@ -204,24 +194,16 @@ enum Direction {
     Use(&'static str),
 }
 
-/// Adds a line to what came in and what was used.
-fn count(line: &Line, sum: &mut (Fen, Fen)) {
-    match direction(line) {
-        Direction::In => sum.0 += line.amount,
-        Direction::Use(_) => sum.1 -= line.amount,
-    }
-}
-
 fn direction(line: &Line) -> Direction {
     match line.code {
-        LineCode::Contribution | LineCode::TransferIn | LineCode::CameBack => Direction::In,
+        code if comes_in(code) => Direction::In,
         LineCode::TransferOut | LineCode::TransferBack => Direction::Use("转给家人"),
         LineCode::PaymentHold | LineCode::PaymentRelease | LineCode::PaymentRefund => match line.other {
             Counterparty::Institution(id) if id.is_pharmacy() => Direction::Use("药店买药"),
             _ => Direction::Use("医院看病"),
         },
         LineCode::PremiumHold | LineCode::PremiumRelease => Direction::Use("缴居民医保"),
-        LineCode::QuotaReturned => Direction::Use("额度退回"),
+        _ => Direction::Use("额度退回"),
     }
 }
 
@@ -258,35 +240,6 @@ fn months_offered(wanted: (i16, i8), now: i64) -> Vec<Choice> {
     }
     let choice = |(year, month): (i16, i8)| Choice::new(format!("{year:04}-{month:02}"), format!("{year}年{month}月"), (year, month) == wanted);
     months.into_iter().map(choice).collect()
-}
-
-/// What a wallet's sheet of a month says.
-pub struct MonthSheet {
-    /// Oldest first.
-    pub lines: Vec<Line>,
-    pub incoming: Fen,
-    pub outgoing: Fen,
-    pub opening: Fen,
-    pub closing: Fen,
-}
-
-/// The sheet of a month, up to the line `last` where it was printed before the month was over.
-///
-/// # Errors
-/// A fault of the books.
-pub async fn month_sheet(app: &App, holder: HolderId, wanted: (i16, i8), last: Option<u64>) -> Result<MonthSheet, gongji_store::Fault> {
-    let before = last.map(|last| last + 1);
-    // From the line before the month on, whose balance the month opens with.
-    let mut lines = app.engine.lines(holder, before, SHEET_MAX, |line| month_of(line.at) <= wanted && line.purse == Purse::Wallet).await?;
-    let earlier = lines.iter().position(|line| month_of(line.at) < wanted);
-    let opening = earlier.map_or(Fen::ZERO, |at| lines[at].wallet_after);
-    lines.truncate(earlier.unwrap_or(lines.len()));
-    lines.reverse();
-    let opening = lines.first().map_or(opening, |first| first.wallet_after - first.amount);
-    let closing = lines.last().map_or(opening, |line| line.wallet_after);
-    let mut sum = (Fen::ZERO, Fen::ZERO);
-    lines.iter().for_each(|line| count(line, &mut sum));
-    Ok(MonthSheet { lines, incoming: sum.0, outgoing: sum.1, opening, closing })
 }
 
 async fn print(member: Member, Query(filter): Query<Filter>) -> Page {
@@ -341,7 +294,7 @@ async fn print(member: Member, Query(filter): Query<Filter>) -> Page {
 async fn table(member: Member) -> Page {
     let app = member.app();
     let holder = member.subject()?;
-    let lines = app.engine.lines(holder.id, None, SHEET_MAX, |_| true).await.map_err(ServiceError::from)?;
+    let lines = app.engine.lines(holder.id, None, LINES_MAX, |_| true).await.map_err(ServiceError::from)?;
     let teller = Teller::new(app, &holder, &lines).await?;
     let mut table = gongji_files::CsvTable::new(&["时间", "事项", "哪里的钱", "金额(元)", "之后的余额(元)", "凭证号"], gongji_files::Bom::With);
     for line in &lines {

@@ -4,6 +4,7 @@ use super::world::*;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use gongji_store::seal::to_base64url;
+use serde_json::json;
 
 /// The code of a sheet's number, as the installation signs it.
 fn code(world: &World, number: &str) -> String {
@@ -25,7 +26,7 @@ async fn a_sheet_carries_a_code_that_tells_a_stranger_the_sum_and_no_name() {
     let world = World::new(1).await;
     let son = world.logged_in(&SON).await;
     let mother = world.registered(&MOTHER).await;
-    mother.ask("/wallet", &serde_json::json!({ "place": "510500" })).await.expect(StatusCode::CREATED);
+    mother.ask("/wallet", &json!({ "place": "510500" })).await.expect(StatusCode::CREATED);
     let body = son.transfer_body(&SON, &MOTHER, "52", 12_345).await;
     son.ask("/transfers", &body).await.expect(StatusCode::CREATED);
     let token = son.token.as_deref();
@@ -44,6 +45,13 @@ async fn a_sheet_carries_a_code_that_tells_a_stranger_the_sum_and_no_name() {
         assert!(!shown.contains(personal), "{personal}");
     }
 
+    // Programs ask the same.
+    let receipt = son.get(&format!("/statement/{:016x}", number.parse::<u64>().unwrap())).await.expect(StatusCode::OK);
+    assert_eq!(receipt.text("check_code"), address);
+    let told = world.guest().get(&format!("/checks/{address}")).await.expect(StatusCode::OK);
+    assert_eq!((told.text("sheet"), told.text("kind"), told.fen("/amount")), ("receipt".to_owned(), "transfer_out".to_owned(), -12_345));
+    world.guest().get("/checks/1-1.AAAAAAAAAAAAAAAA").await.refused(404, "NOT_FOUND");
+
     for wrong in ["1-1.AAAAAAAAAAAAAAAA", "nothing", &code(&world, "1-999999"), &code(&world, "9-1"), &code(&world, "0-1")] {
         let (status, shown) = page(&world, None, &format!("/check/{wrong}")).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{wrong}");
@@ -55,13 +63,13 @@ async fn a_sheet_carries_a_code_that_tells_a_stranger_the_sum_and_no_name() {
 async fn a_month_is_chosen_without_script_and_its_code_tells_the_sums_as_printed() {
     let world = World::new(1).await;
     let wife = world.logged_in(&WIFE).await;
-    wife.ask("/wallet", &serde_json::json!({ "place": "510500" })).await.expect(StatusCode::CREATED);
+    wife.ask("/wallet", &json!({ "place": "510500" })).await.expect(StatusCode::CREATED);
     let send = async |fen| {
         let son = world.logged_in(&SON).await;
         let body = son.transfer_body(&SON, &WIFE, "10", fen).await;
         let sent = son.ask("/transfers", &body).await.expect(StatusCode::CREATED);
         let id = sent.text("id");
-        wife.ask(&format!("/transfers/{id}/accept"), &serde_json::json!({})).await;
+        wife.ask(&format!("/transfers/{id}/accept"), &json!({})).await;
     };
     send(10_000).await;
     let token = wife.token.as_deref();
@@ -76,10 +84,32 @@ async fn a_month_is_chosen_without_script_and_its_code_tells_the_sums_as_printed
     let (status, shown) = page(&world, None, &format!("/check/{address}")).await;
     assert_eq!(status, StatusCode::OK);
     assert!(shown.contains("1 笔") && shown.contains("¥100.00") && !shown.contains("150.00"), "{shown}");
+    let told = world.guest().get(&format!("/checks/{address}")).await.expect(StatusCode::OK);
+    assert_eq!((told.text("month"), told.fen("/received"), told.fen("/used"), told.fen("/closing")), ("2026-11".to_owned(), 10_000, 0, 10_000));
     let (_, sheet) = page(&world, token, "/statement/print?month=2026-11").await;
     assert!(sheet.contains("¥150.00"));
     // A month without lines has no code, and is not an error.
     let (status, sheet) = page(&world, token, "/statement/print?month=2026-10").await;
     assert!(status == StatusCode::OK && sheet.contains("这个月钱包里没有收支") && !sheet.contains("核对用的二维码"));
     assert!(sheet.contains("<option value=\"2026-10\" selected>"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_finds_that_the_wallet_does_not_work_says_so_by_page_or_api() {
+    let world = World::new(1).await;
+    let path = format!("/institutions/{HOSPITAL}/reports");
+    let son = world.logged_in(&SON).await;
+    for _ in 0..2 {
+        son.post(&path, &json!({ "what": "counter" })).await.expect(StatusCode::CREATED);
+    }
+    world.guest().post(&path, &json!({ "what": "code" })).await.expect(StatusCode::CREATED);
+    world.guest().post("/institutions/H99999999999/reports", &json!({ "what": "code" })).await.refused(404, "INSTITUTION_UNKNOWN");
+    world.guest().post(&path, &json!({ "what": "bad service by Dr. Li" })).await.expect(StatusCode::BAD_REQUEST);
+    let form = Request::builder().method(Method::POST).uri(format!("/institutions/{HOSPITAL}/report")).header("host", "localhost");
+    let form = form.header("content-type", "application/x-www-form-urlencoded").header("origin", "http://localhost");
+    let answer = world.send(form.body("what=machine&back=/institutions".into()).unwrap()).await.expect(StatusCode::SEE_OTHER);
+    assert_eq!(answer.headers["location"], "/institutions");
+    let kept = world.app.vault.place_reports(0, 10).unwrap();
+    let told: Vec<_> = kept.iter().map(|report| (report.what.as_str(), report.reporter.is_some())).collect();
+    assert_eq!(told, [("machine", false), ("code", false), ("counter", true)], "one voice counts once a day");
 }
