@@ -111,19 +111,31 @@ fn production_serves_without_anything_of_the_sandbox_and_keeps_its_partitions() 
     let (config, data) = (folder.path().join("gongji.toml"), folder.path().join("data"));
     let write = |partitions: u16| {
         let adapters = ["sms", "face", "registry"].map(|name| format!("[adapters.{name}]\nurl = \"http://127.0.0.1:9\"\n")).concat();
-        let head = "listen = \"127.0.0.1:0\"\nbase_url = \"https://wallet.example.cn\"\n[data]\n";
+        let head = "listen = \"127.0.0.1:0\"\nbase_url = \"https://wallet.example.cn\"\n[metrics]\nlisten = \"127.0.0.1:0\"\n[data]\n";
         std::fs::write(&config, format!("{head}folder = \"{}\"\npartitions = {partitions}\n{adapters}", data.display())).unwrap();
     };
     write(2);
     let mut serving = Command::new(env!("CARGO_BIN_EXE_gongji")).args(["serve", "--config", path(&config)]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(serving.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let line = lines.find(|line| line.contains("\"serving\"")).unwrap();
-    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
-    let address = line["fields"]["listen.address"].as_str().unwrap().to_owned();
+    let mut said = |what: &str| {
+        let line = lines.find(|line| line.contains(&format!("\"{what}\""))).unwrap();
+        serde_json::from_str::<serde_json::Value>(&line).unwrap()["fields"].clone()
+    };
+    let (address, watched) = (said("serving"), said("watched at /metrics"));
+    let of = |line: &serde_json::Value| line["listen.address"].as_str().unwrap().to_owned();
+    let (address, watched) = (of(&address), of(&watched));
     assert_eq!(status_of(&address, "GET /healthz"), "200");
     for route in ["GET /api/v1/sandbox/clock", "POST /api/v1/sandbox/clock", "GET /api/v1/sandbox/inbox", "GET /sandbox", "GET /sandbox/inbox"] {
         assert_eq!(status_of(&address, route), "404", "{route}");
     }
+    // The number that the caller was given, the reason, and the pattern of the route: no address.
+    let line = said("refused");
+    assert_eq!((line["code"].as_str(), line["route"].as_str()), (Some("ROUTE_UNKNOWN"), Some("/api/{*rest}")), "{line}");
+    assert!(line["quoted"] == line["trace_id"] && line["quoted"].as_str().unwrap().len() == 32 && !line.to_string().contains("clock"), "{line}");
+    // Those who watch have an address of their own.
+    let both = |route: &str| (status_of(&address, route), status_of(&watched, route));
+    assert_eq!(both("GET /metrics"), ("404".to_owned(), "200".to_owned()));
+    assert_eq!(both("GET /login"), ("200".to_owned(), "404".to_owned()));
     use std::os::unix::fs::PermissionsExt;
     assert_eq!(std::fs::metadata(&data).unwrap().permissions().mode() & 0o077, 0, "nobody else looks in");
     assert!(Command::new("kill").arg(serving.id().to_string()).status().unwrap().success());
