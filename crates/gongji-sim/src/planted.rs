@@ -46,7 +46,7 @@ pub const ALL: &[Planted] = &[
     bug(Rules, "late-arrival-waits", "mojaloop/project#3197"),
     bug(Rules, "refused-transfer-counts", "mojaloop/project#487"),
     bug(Rules, "ended-relation-comes-back", "blnkfinance/blnk#374"),
-    bug(Rules, "dead-sender-is-related", "blnkfinance/blnk#182"),
+    bug(Rules, "departed-sender-is-related", "blnkfinance/blnk#182"),
     bug(Rules, "cancel-after-the-deadline", "tigerbeetle/tigerbeetle#2000"),
     bug(Rules, "accept-until-the-sweep", "tigerbeetle/tigerbeetle#2118"),
     bug(Rules, "stranger-accepts", "mitodl/micromasters#2326"),

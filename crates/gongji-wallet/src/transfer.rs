@@ -345,8 +345,8 @@ fn confirm_here(work: &mut Work, transfer: &Transfer) -> Result<(), Stop> {
     let has_moved = matches!(transfer.source, Purse::Personal { area } if person.enrolment.is_some_and(|enrolment| enrolment.area != area));
     let why = match ended_since {
         Some((_, why)) => Some(why),
-        None if person.died && !planted("dead-sender-is-related") => Some(EndReason::Death),
-        None if !person.is_insured() || has_moved => Some(EndReason::InsuranceChanged),
+        None if person.died && !planted("departed-sender-is-related") => Some(EndReason::Death),
+        None if (!person.is_insured() || has_moved) && !planted("departed-sender-is-related") => Some(EndReason::InsuranceChanged),
         None => None,
     };
     let is_known = person.relation(other).is_some();
