@@ -12,6 +12,7 @@
 
 mod code;
 mod consent;
+mod copied;
 mod database;
 mod institution_key;
 mod mask;

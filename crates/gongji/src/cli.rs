@@ -2,6 +2,7 @@
 
 mod backup;
 mod complaint;
+mod copy;
 mod import;
 mod office;
 mod sandbox;
@@ -67,10 +68,13 @@ enum Command {
     /// 独立审计:从日志重算每一笔余额和来源,与账本逐行核对
     #[command(help_template = HELP, override_usage = "gongji verify [选项]")]
     Verify(verify::VerifyArgs),
-    /// 演示:在临时目录里把整个流程走一遍,一步一步讲给你听
     /// 备份:服务不停,抄一份数据并核对
     #[command(help_template = HELP, override_usage = "gongji backup --to <目录> [选项]")]
     Backup(backup::BackupArgs),
+    /// 搬家:把一个数据目录里的账本和个人信息库搬到 PostgreSQL,并证明两边一样
+    #[command(help_template = HELP, override_usage = "gongji copy --from <目录> --to <数据库地址>")]
+    Copy(copy::CopyArgs),
+    /// 演示:在临时目录里把整个流程走一遍,一步一步讲给你听
     #[command(help_template = HELP, override_usage = "gongji demo [选项]")]
     Demo(DemoArgs),
     /// 压力测试:合规的转账,量出每秒笔数,最后核对账本
@@ -139,8 +143,9 @@ pub fn run() -> i32 {
         Command::Serve(args) => serve::run(args),
         Command::Import(args) => within_runtime(import::run(args)),
         Command::Verify(args) => verify::run(&args),
-        Command::Demo(args) => within_runtime(crate::demo::run(args.partitions)),
         Command::Backup(args) => backup::run(&args),
+        Command::Copy(args) => copy::run(&args),
+        Command::Demo(args) => within_runtime(crate::demo::run(args.partitions)),
         Command::Bench(args) => bench(args),
         Command::Office(args) => within_runtime(office::run(args)),
         Command::Config => {

@@ -14,4 +14,5 @@ mod journey;
 mod postgres;
 mod postgres_proxy;
 mod postgres_server;
+mod postgres_standby;
 mod stores;

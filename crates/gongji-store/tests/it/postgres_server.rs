@@ -30,27 +30,18 @@ read -r _ || true
 rm -rf "$dir"
 "#;
 
-struct Server {
-    programs: PathBuf,
-    folder: PathBuf,
-    /// Closed by the end of this process, which stops the server.
-    _keeper: (Child, ChildStdin),
+/// Servers that a shell script keeps in a folder of their own until this is dropped, or its process has ended.
+pub struct Keeper {
+    pub folder: PathBuf,
+    _shell: (Child, ChildStdin),
 }
 
-fn server() -> &'static Server {
-    static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| {
-        let programs = programs();
-        let version = Command::new(programs.join("postgres")).arg("--version").output().unwrap().stdout;
-        let version: String = String::from_utf8(version).unwrap().chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
-        let is_root = Command::new("id").arg("-u").output().unwrap().stdout.starts_with(b"0\n");
-        // The server refuses to run as root.
-        let mut command = if is_root { Command::new("runuser") } else { Command::new("sh") };
-        if is_root {
-            command.args(["-u", "postgres", "--", "sh"]);
-        }
-        command.args(["-c", KEEPER, "keeper"]).arg(&programs).arg(version.trim_end_matches('_'));
-        let mut child = command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+impl Keeper {
+    /// Runs the script with the folder of the programs and `argument`; it prints its folder when its servers are up, and goes away when its input ends.
+    pub fn start(script: &str, argument: &str) -> Keeper {
+        let mut command = as_server("sh");
+        command.args(["-c", script, "keeper"]).arg(programs()).arg(argument);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut folder = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut folder).unwrap();
         if folder.is_empty() {
@@ -59,12 +50,57 @@ fn server() -> &'static Server {
             panic!("PostgreSQL did not start: {said}");
         }
         let input = child.stdin.take().unwrap();
-        Server { programs, folder: PathBuf::from(folder.trim_end()), _keeper: (child, input) }
+        Keeper { folder: PathBuf::from(folder.trim_end()), _shell: (child, input) }
+    }
+
+    /// Runs one of PostgreSQL's programs against the server with this socket's folder, and gives what it prints.
+    pub fn run_on(&self, socket: &Path, program: &str, args: &[&str]) -> String {
+        let mut command = Command::new(programs().join(program));
+        finished(command.arg("-h").arg(socket).args(["-U", "gongji"]).args(args))
+    }
+
+    /// Runs one of PostgreSQL's programs as the user that the server runs as.
+    pub fn run_as_server(&self, program: &str, args: &[&str]) {
+        // A server that it starts must not keep a pipe of ours open.
+        let mut command = as_server(programs().join(program).to_str().unwrap());
+        let done = command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+        assert!(done.success(), "{program} {args:?}");
+    }
+
+    pub fn write_as_server(&self, path: &Path, text: &str) {
+        let mut command = as_server("sh");
+        finished(command.args(["-c", "printf %s \"$2\" >\"$1\"", "write"]).arg(path).arg(text));
+    }
+}
+
+fn finished(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// PostgreSQL refuses to run as root.
+fn as_server(program: &str) -> Command {
+    let is_root = Command::new("id").arg("-u").output().unwrap().stdout.starts_with(b"0\n");
+    let mut command = Command::new(if is_root { "runuser" } else { program });
+    if is_root {
+        command.args(["-u", "postgres", "--", program]);
+    }
+    command.current_dir("/");
+    command
+}
+
+fn server() -> &'static Keeper {
+    static SERVER: OnceLock<Keeper> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let version = Command::new(programs().join("postgres")).arg("--version").output().unwrap().stdout;
+        let version: String = String::from_utf8(version).unwrap().chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
+        Keeper::start(KEEPER, version.trim_end_matches('_'))
     })
 }
 
 /// The server's programs of the newest version on this machine.
-fn programs() -> PathBuf {
+pub fn programs() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let newest = versions.map(|version| version.path().join("bin")).filter(|bin| bin.join("initdb").exists());
     let number = |bin: &Path| bin.parent().and_then(Path::file_name).and_then(|name| name.to_str()?.parse::<u32>().ok());
@@ -105,9 +141,5 @@ impl Database {
 }
 
 fn run(program: &str, args: &[&str]) -> String {
-    let server = server();
-    let mut command = Command::new(server.programs.join(program));
-    let output = command.arg("-h").arg(&server.folder).args(["-U", "gongji"]).args(args).output().unwrap();
-    assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    server().run_on(&server().folder, program, args)
 }

@@ -5,7 +5,11 @@ mod api;
 mod canary;
 mod cli_commands;
 mod cli_import;
+mod cli_postgres;
 mod cli_sandbox;
 mod crash;
 mod links;
 mod program;
+#[path = "../../../gongji-store/tests/it/postgres_server.rs"]
+#[allow(dead_code)]
+mod postgres_server;
