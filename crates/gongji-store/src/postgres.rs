@@ -127,6 +127,19 @@ impl PostgresStore {
         self.0.reader()
     }
 
+    /// Bytes of journal and books, with their indexes.
+    pub fn sizes(&self) -> Result<Sizes, Fault> {
+        let of = |sql: &str| {
+            let session = self.0.reader()?;
+            session.query(sql, &[])?.first().map_or(Ok(0), |row| unsigned(row, 0))
+        };
+        Ok(Sizes {
+            journal: of("select pg_total_relation_size('journal') + pg_total_relation_size('ledger_part')")?,
+            books: of("select sum(pg_total_relation_size(c.oid))::bigint from pg_class c
+                where c.relkind = 'r' and c.relname in ('projected', 'object', 'block', 'outbox') and pg_table_is_visible(c.oid)")?,
+        })
+    }
+
     /// Deletes a partition's books; the next start makes them anew from the journal.
     pub fn forget_books(&self, part: Part) -> Result<(), Fault> {
         let session = self.0.connect()?;
@@ -141,6 +154,13 @@ impl PostgresStore {
         }
         Ok(session.batch("commit")?)
     }
+}
+
+/// Bytes on the server's disk.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    pub journal: u64,
+    pub books: u64,
 }
 
 /// Whether all of an address is on this machine: what goes there goes in clear.

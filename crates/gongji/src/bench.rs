@@ -5,9 +5,11 @@
 //! commit is durable. At the end the auditor verifies the books.
 
 mod country;
+mod database;
 mod http;
 mod partition;
 
+use gongji_ledger::Part;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -23,12 +25,30 @@ pub struct Plan {
     /// Transfers of each HTTP run.
     pub http_transfers: u64,
     pub skip_http: bool,
+    /// Measure the core on PostgreSQL instead of files; the HTTP part is left out.
+    pub database: Option<DatabasePlan>,
     pub json: bool,
+}
+
+/// An empty database to measure in.
+#[derive(Clone, Debug)]
+pub struct DatabasePlan {
+    pub url: String,
+    pub partitions: Part,
 }
 
 impl Default for Plan {
     fn default() -> Plan {
-        Plan { folder: None, holders: 1_000_000, transfers: 2_000_000, http_holders: 60_000, http_transfers: 80_000, skip_http: false, json: false }
+        Plan {
+            folder: None,
+            holders: 1_000_000,
+            transfers: 2_000_000,
+            http_holders: 60_000,
+            http_transfers: 80_000,
+            skip_http: false,
+            database: None,
+            json: false,
+        }
     }
 }
 
@@ -94,6 +114,9 @@ pub async fn run(plan: Plan) -> anyhow::Result<()> {
 }
 
 async fn measure(plan: &Plan, folder: &std::path::Path) -> anyhow::Result<Report> {
+    if let Some(database) = &plan.database {
+        return Ok(Report { core: database::measure(plan, database).await?, http: Vec::new(), books: "verified" });
+    }
     let core = partition::measure(plan, &folder.join("core")).await?;
     let http = if plan.skip_http { Vec::new() } else { http::measure(plan, &folder.join("http")).await? };
     Ok(Report { core, http, books: "verified" })

@@ -116,6 +116,12 @@ struct BenchArgs {
     /// 不测 HTTP 部分
     #[arg(long)]
     skip_http: bool,
+    /// 在这个空的 PostgreSQL 数据库里测核心,写 postgres://用户@主机/库名
+    #[arg(long, value_name = "数据库地址")]
+    store: Option<String>,
+    /// 在数据库里测时用几个分区,默认 1
+    #[arg(long, value_name = "个数", requires = "store")]
+    partitions: Option<u16>,
     /// 数据放在哪里;不写就用临时目录
     #[arg(long, value_name = "目录")]
     data: Option<PathBuf>,
@@ -167,8 +173,9 @@ pub fn run() -> i32 {
 }
 
 fn bench(args: BenchArgs) -> anyhow::Result<()> {
-    let BenchArgs { holders, transfers, http_holders, http_transfers, skip_http, data, json } = args;
-    within_runtime(crate::bench::run(crate::bench::Plan { folder: data, holders, transfers, http_holders, http_transfers, skip_http, json }))
+    let BenchArgs { holders, transfers, http_holders, http_transfers, skip_http, store, partitions, data, json } = args;
+    let database = store.map(|url| crate::bench::DatabasePlan { url, partitions: partitions.unwrap_or(1) });
+    within_runtime(crate::bench::run(crate::bench::Plan { folder: data, holders, transfers, http_holders, http_transfers, skip_http, database, json }))
 }
 
 fn within_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {

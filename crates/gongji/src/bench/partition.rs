@@ -8,6 +8,7 @@ use gongji_store::sqlite::SqliteStore;
 use gongji_store::{Engine, Options};
 use gongji_wallet::{Command, Request};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -38,24 +39,10 @@ pub(super) async fn measure(plan: &Plan, folder: &Path) -> anyhow::Result<CoreFi
         let now = country::morning(day);
         clock.set(now);
         let end = ((day + 1) * plan.holders).min(plan.transfers);
-        let mut under_way = std::collections::VecDeque::new();
-        while number < end || !under_way.is_empty() {
-            // Two batches under way: one is decided while the other is made.
-            while number < end && under_way.len() < 2 {
-                let requests = batch(number, (number + BATCH).min(end), plan.holders, now);
-                number = (number + BATCH).min(end);
-                let engine = engine.clone();
-                let asked = Instant::now();
-                under_way.push_back(tokio::spawn(async move { (engine.ask_all(PART, requests).await, asked.elapsed()) }));
-            }
-            let Some(first) = under_way.pop_front() else { break };
-            let (replies, elapsed) = first.await?;
-            bar.inc(replies.len() as u64);
-            latencies.push(u64::try_from(elapsed.as_micros())?);
-            for reply in replies {
-                refused += u64::from(!country::credited(reply)?);
-            }
-        }
+        let told = part_of_day(&engine, PART, number..end, plan.holders, now, &bar).await?;
+        refused += told.refused;
+        latencies.extend(told.latencies);
+        number = end;
     }
     let elapsed = begin.elapsed();
     bar.finish_and_clear();
@@ -81,12 +68,44 @@ pub(super) async fn measure(plan: &Plan, folder: &Path) -> anyhow::Result<CoreFi
     })
 }
 
-fn batch(from: u64, to: u64, holders: u64, now: i64) -> Vec<Request> {
+/// What came of some transfers.
+pub(super) struct Told {
+    pub refused: u64,
+    /// From handing each batch in to having all its answers (µs).
+    pub latencies: Vec<u64>,
+}
+
+/// Makes the transfers of those numbers in one partition, as fast as it takes them.
+pub(super) async fn part_of_day(engine: &Arc<Engine>, part: Part, numbers: Range<u64>, holders: u64, now: i64, bar: &ProgressBar) -> anyhow::Result<Told> {
+    let Range { start: mut number, end } = numbers;
+    let mut told = Told { refused: 0, latencies: Vec::new() };
+    let mut under_way = std::collections::VecDeque::new();
+    while number < end || !under_way.is_empty() {
+        // Two batches under way: one is decided while the other is made.
+        while number < end && under_way.len() < 2 {
+            let requests = batch(part, number, (number + BATCH).min(end), holders, now);
+            number = (number + BATCH).min(end);
+            let engine = engine.clone();
+            let asked = Instant::now();
+            under_way.push_back(tokio::spawn(async move { (engine.ask_all(part, requests).await, asked.elapsed()) }));
+        }
+        let Some(first) = under_way.pop_front() else { break };
+        let (replies, elapsed) = first.await?;
+        bar.inc(replies.len() as u64);
+        told.latencies.push(u64::try_from(elapsed.as_micros())?);
+        for reply in replies {
+            told.refused += u64::from(!country::credited(reply)?);
+        }
+    }
+    Ok(told)
+}
+
+fn batch(part: Part, from: u64, to: u64, holders: u64, now: i64) -> Vec<Request> {
     (from..to)
         .map(|number| {
             // A step that shares no factor with the count visits every holder once.
             let step = coprime_near(holders * 618 / 1000, holders);
-            let sender = HolderId::new(PART, (number % holders).wrapping_mul(step) % holders + 1);
+            let sender = HolderId::new(part, (number % holders).wrapping_mul(step) % holders + 1);
             let receiver = country::relative(sender);
             let amount = Fen(i64::try_from(number % 997 + 1).expect("small"));
             let transfer = country::transfer(sender, receiver, amount, number, now);
