@@ -19,7 +19,8 @@ pub async fn tick(app: Arc<App>) {
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut round: u32 = 0;
     // Aborted together with this.
-    let _telling = crate::notices::start(&app);
+    let mut beside = crate::notices::start(&app);
+    beside.spawn(crate::metrics::watch_books(Arc::clone(&app)));
     loop {
         interval.tick().await;
         if let Err(fault) = app.engine.nudge().await {

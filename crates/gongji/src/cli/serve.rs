@@ -65,11 +65,8 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
 
 /// Serves those who watch, at an address of their own, for as long as the program runs.
 async fn watch(app: Arc<App>, listener: tokio::net::TcpListener) {
-    let adding_up = crate::metrics::watch_books(Arc::clone(&app));
     let router = crate::metrics::router(Arc::clone(&app));
-    let serving = server::serve(listener, Arc::clone(&app.metrics), router, std::future::pending());
-    let (served, ()) = tokio::join!(serving, adding_up);
-    if let Err(error) = served {
+    if let Err(error) = server::serve(listener, Arc::clone(&app.metrics), router, std::future::pending()).await {
         tracing::error!(%error, "nobody can watch any more");
     }
 }

@@ -12,11 +12,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+/// After a start there is more urgent work.
+const FIRST_REST: Duration = Duration::from_secs(60);
+
 /// At least this long between two looks at a partition.
 const REST_MIN: Duration = Duration::from_secs(10 * 60);
 
 /// One part in so many of the time goes into looking: two million people take seconds to read.
 const REST_FACTOR: u32 = 100;
+
+/// Objects between two questions whether the program ends.
+const ASKED_EVERY: u64 = 4_096;
 
 /// What the last look at each partition found.
 #[derive(Default)]
@@ -42,10 +48,13 @@ impl Sums {
 
 /// Adds up one partition after the other, for ever, at its leisure.
 pub async fn watch(app: Arc<App>) {
+    tokio::time::sleep(FIRST_REST).await;
     loop {
         let begun = Instant::now();
         for part in 0..=app.engine.parts() {
-            if let Err(fault) = add_up(&app, part).await {
+            if let Err(fault) = add_up(&app, part).await
+                && !matches!(fault, Fault::Stopped(_))
+            {
                 tracing::warn!(part, %fault, "the books could not be added up; they are tried again");
             }
         }
@@ -72,10 +81,13 @@ pub async fn add_up(app: &Arc<App>, part: Part) -> Result<(), Fault> {
 fn sum(app: &App, part: Part) -> Result<i128, Fault> {
     let mut books = app.engine.store().books(part)?;
     books.hold_still()?;
-    let mut sum = 0;
+    let (mut sum, mut count) = (0, 0_u64);
     books.each_object(&mut |key, object| {
         sum += money(&key, &object);
-        Ok(())
+        count += 1;
+        // Nobody waits for this when the program is to end.
+        let is_over = count.is_multiple_of(ASKED_EVERY) && !app.engine.reading(part).is_some_and(|reading| reading.is_writing);
+        if is_over { Err(Fault::Stopped(part)) } else { Ok(()) }
     })?;
     Ok(sum)
 }
