@@ -136,7 +136,7 @@ type OfPartition = (&'static str, &'static str, &'static str, fn(&Reading, i64) 
 const OF_PARTITIONS: [OfPartition; 13] = [
     ("gongji_partition_writing", "gauge", "1 where this process takes requests for the partition.", |one, _| u64::from(one.is_writing).to_string()),
     ("gongji_partition_epoch", "gauge", "Epoch of the partition's writer; it grows at each take-over.", |one, _| one.epoch.to_string()),
-    ("gongji_partition_record", "counter", "Number of the last committed record.", |one, _| one.seq.to_string()),
+    ("gongji_partition_records_total", "counter", "Committed records: the number of the last one.", |one, _| one.seq.to_string()),
     ("gongji_partition_queue", "gauge", "Requests, and groups of them, that wait for the partition's writer.", |one, _| one.queued.to_string()),
     ("gongji_partition_batch_age_seconds", "gauge", "How long the oldest pending batch has been at work; 0 between batches.", |one, _| lasting(one.batch_age)),
     ("gongji_partition_deadline_lag_seconds", "gauge", "How long ago the oldest deadline not yet acted on has passed.", |one, now| {

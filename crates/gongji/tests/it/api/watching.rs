@@ -83,7 +83,7 @@ async fn the_counters_tell_what_happened_and_of_nobody() {
         assert_eq!((of("gongji_partition_writing"), of("gongji_partition_epoch")), (1.0, 1.0));
         assert_eq!((of("gongji_books_sum_fen"), of("gongji_projection_lag_records"), of("gongji_projection_lag_seconds")), (0.0, 0.0, 0.0));
         assert_eq!((of("gongji_messages_in_transit"), of("gongji_messages_stalled_seconds"), of("gongji_partition_batch_age_seconds")), (0.0, 0.0, 0.0));
-        assert_eq!(of("gongji_partition_record"), world.app.engine.reading(part).unwrap().seq as f64);
+        assert_eq!(of("gongji_partition_records_total"), world.app.engine.reading(part).unwrap().seq as f64);
     }
     for Sample(name, id_number, phone, ..) in [SON, WIFE, MOTHER, FAR] {
         for personal in [name, id_number, phone, &id_number[..14]] {
