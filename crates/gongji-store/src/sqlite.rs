@@ -6,7 +6,7 @@
 use crate::fault::Fault;
 use crate::store::{Head, Journal, Projected, Record, Rows, Store, Tables};
 use gongji_ledger::{Digest, Part, RecordHead};
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -194,7 +194,7 @@ impl Journal for SqliteJournal {
             record.payload
         ])?;
         // Up to here a failure rolls back. From here on only the journal itself knows.
-        transaction.commit().map_err(|error| Fault::Unknown(error.to_string()))
+        transaction.commit().map_err(outcome_of)
     }
 
     fn records(&mut self, after: u64, max: usize) -> Result<Vec<Record>, Fault> {
@@ -206,6 +206,15 @@ impl Journal for SqliteJournal {
             Ok(Record { head, hash: row.get(3)?, payload: row.get(4)? })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+/// What a failed `COMMIT` leaves open. A full disk has refused the frame without which nothing of the transaction counts, so it did not land,
+/// and the partition goes on as soon as there is room. After anything else (a sync that failed above all) only the journal itself knows.
+fn outcome_of(error: rusqlite::Error) -> Fault {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => Fault::Failed(error.to_string()),
+        _ => Fault::Unknown(error.to_string()),
     }
 }
 

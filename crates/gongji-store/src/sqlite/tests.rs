@@ -135,3 +135,10 @@ async fn the_engine_finds_out_what_became_of_a_commit_and_works_on() {
     assert_eq!(engine.ask(1, create(1)).await.unwrap().seq, 2);
     assert!(is_there(1));
 }
+
+#[test]
+fn a_full_disk_did_not_take_the_record_and_anything_else_is_unknown() {
+    let failure = |code, extended_code| outcome_of(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error { code, extended_code }, None));
+    assert!(matches!(failure(ErrorCode::DiskFull, rusqlite::ffi::SQLITE_FULL), Fault::Failed(_)));
+    assert!(matches!(failure(ErrorCode::SystemIoFailure, rusqlite::ffi::SQLITE_IOERR_FSYNC), Fault::Unknown(_)));
+}
