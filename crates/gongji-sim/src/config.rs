@@ -65,7 +65,7 @@ impl Config {
             parts,
             processes: 1 + rng.below(3),
             people: 5 + rng.below(8),
-            steps: if span == Span::Years { 16_000 } else { 1_000 + 250 * rng.below(11) as u32 },
+            steps: if span == Span::Years { 8_000 } else { 1_000 + 250 * rng.below(11) as u32 },
             limits: Limits { people: [0, 1, 4, 100_000][rng.below(4)], settled: [0, 1, 4, 30, 200_000][rng.below(5)] },
             commit_faults: [0, 2, 5, 12][rng.below(4)],
             projection_faults: [0, 5, 15][rng.below(3)],

@@ -11,11 +11,17 @@ use crate::world::World;
 use gongji_ledger::Part;
 use gongji_store::store::Store;
 use gongji_wallet::day::{DAY_MS, HOUR_MS, date_of, day_from_date, day_of, instant};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 use std::sync::atomic::Ordering;
+
+/// What a long run spans at least: twenty years and some days.
+const YEARS_MS: i64 = 7_330 * DAY_MS;
+
+/// Steps after which a long run ends all the same.
+const STEPS_MAX: u32 = 100_000;
 
 /// What a run came to.
 #[derive(Clone, Debug)]
@@ -45,6 +51,7 @@ pub struct Failure {
 
 thread_local! {
     static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
+    static IS_RUNNING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// What the last panic of this thread said.
@@ -52,10 +59,16 @@ pub fn last_panic() -> String {
     PANIC.with_borrow(Clone::clone)
 }
 
-/// Panics are findings here: they are kept, not printed.
+/// Panics of a run are findings: they are kept, not printed.
 fn keep_panics() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| std::panic::set_hook(Box::new(|info| PANIC.with_borrow_mut(|kept| *kept = info.to_string()))));
+    ONCE.call_once(|| {
+        let print = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| match IS_RUNNING.get() {
+            true => PANIC.with_borrow_mut(|kept| *kept = info.to_string()),
+            false => print(info),
+        }));
+    });
 }
 
 /// Runs one seed.
@@ -68,12 +81,14 @@ pub fn run(seed: u64, span: Span, is_told: bool) -> Result<Report, Failure> {
     let config = Config::new(&mut rng, span);
     let mut world = World::new(seed, rng, config, is_told);
     let began = world.now();
+    IS_RUNNING.set(true);
     let outcome = catch_unwind(AssertUnwindSafe(|| live(&mut world))).unwrap_or_else(|_| Err(format!("a panic: {}", last_panic())));
+    IS_RUNNING.set(false);
     match outcome {
         Ok(()) => Ok(Report {
             digest: world.trace.digest(),
             faults: world.faults.clone(),
-            steps: world.config.steps,
+            steps: world.steps,
             records: world.records,
             requests: world.ops.len(),
             transfers: world.model.transfers.len(),
@@ -87,8 +102,10 @@ pub fn run(seed: u64, span: Span, is_told: bool) -> Result<Report, Failure> {
 
 fn live(world: &mut World) -> Check {
     country::found(world)?;
-    for _ in 0..world.config.steps {
+    let began = world.now();
+    while world.steps < world.config.steps || (world.config.span == Span::Years && world.now() - began < YEARS_MS && world.steps < STEPS_MAX) {
         step(world)?;
+        world.steps += 1;
     }
     finale::finish(world)
 }

@@ -96,6 +96,7 @@ pub struct World {
     pub latest: Arc<Directory>,
     /// Faults are over.
     pub is_calm: bool,
+    pub steps: u32,
     pub records: u64,
     pub answered: u64,
     /// Numbers for whatever must be new.
@@ -149,6 +150,7 @@ impl World {
             ops: Vec::new(),
             latest: Arc::default(),
             is_calm: false,
+            steps: 0,
             records: 0,
             answered: 0,
             serial: 0,
@@ -196,6 +198,9 @@ impl World {
             let fates = if self.rng.percent(50) { [Fate::Fails, Fate::Happens] } else { [Fate::Happens, Fate::Fails] };
             self.fate(&fates);
         }
+        // One process has one writer for a partition: an older one of its own ends first.
+        self.processes[process].parts.remove(&part);
+        self.processes[process].inbox.remove(&part);
         let clock = self.processes[process].clock.clone();
         let started = Stepped::start(Arc::new(self.store.clone()), part, self.config.parts, self.config.limits, clock);
         self.fate(&[]);
