@@ -101,7 +101,10 @@ impl Projector {
         {
             // The journal has everything. What memory keeps for the books has an end, though: beyond it they wait for the next start.
             self.given_up = matches!(fault, Fault::Fenced(_)) || self.pending.lines.len() >= LATE_LINES_MAX;
-            tracing::error!(part = self.part, %fault, given_up = self.given_up, "the books fall behind");
+            // Said once, and not ten times a second: a full disk has no room for it.
+            if self.given_up || !self.progress.borrow().is_stuck {
+                tracing::error!(part = self.part, %fault, given_up = self.given_up, "the books fall behind");
+            }
             self.progress.send_modify(|progress| progress.is_stuck = true);
         }
         for told in told {
@@ -179,6 +182,9 @@ impl Projector {
         let objects = projection.objects.map(|(_, objects)| objects).unwrap_or_default();
         self.shared.settle(projection.made.into_iter().chain(objects), packed);
         self.shared.gauges.books_written();
+        if self.progress.borrow().is_stuck {
+            tracing::info!(part = self.part, "the books are written again");
+        }
         self.progress.send_replace(Progress { lines_seq: projection.lines_seq, is_stuck: false });
     }
 }

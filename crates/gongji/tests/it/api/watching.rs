@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 const ALERTS: &str = include_str!("../../../../../docs/operating/alerts.yml");
 const DASHBOARD: &str = include_str!("../../../../../docs/operating/dashboard.json");
 const RUNBOOK: &str = include_str!("../../../../../docs/operating/README.md");
+const ERRORS: &str = include_str!("../../../../../docs/errors.md");
 
 async fn metrics(world: &World) -> String {
     let request = Request::builder().uri("/metrics").header("host", "localhost").body(Body::empty()).unwrap();
@@ -144,6 +145,9 @@ async fn alerts_and_dashboard_name_only_what_is_there_and_every_alert_has_its_pa
         for name in named(expression) {
             assert!(offered.contains(name), "{name} of {expression:?} is not offered");
         }
+        for code in expression.split("code=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            assert!(ERRORS.contains(&format!("`{code}`")), "{code} of {expression:?} is no code of a refusal");
+        }
         assert!(named(expression).next().is_some() || expression.contains("up{"), "{expression:?} watches something");
     };
     let mut alerts = BTreeSet::new();
@@ -164,6 +168,12 @@ async fn alerts_and_dashboard_name_only_what_is_there_and_every_alert_has_its_pa
     }
     let told: BTreeSet<String> = RUNBOOK.lines().filter_map(|line| Some(line.strip_prefix("### ")?.to_owned())).collect();
     assert_eq!(told, alerts, "the runbook tells of no alert that is not there");
+
+    // A refusal's code that the runbook speaks of is one that somebody may meet.
+    let codes = RUNBOOK.split('`').filter(|word| word.len() > 5 && word.bytes().all(|letter| letter.is_ascii_uppercase() || letter == b'_'));
+    for code in codes.filter(|code| !["SIGTERM", "SIGKILL"].contains(code)) {
+        assert!(ERRORS.contains(&format!("`{code}`")), "{code} is no code of a refusal");
+    }
 
     let dashboard: Value = serde_json::from_str(DASHBOARD).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
