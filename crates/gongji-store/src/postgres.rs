@@ -17,9 +17,12 @@ mod books;
 mod copied;
 mod journal;
 pub(crate) mod session;
+mod turn;
 
 use books::PgTables;
 use journal::PgJournal;
+pub use turn::Turn;
+
 use session::{Driver, Session, Values, told, wait};
 
 mod migrations {

@@ -9,12 +9,14 @@ use crate::identity::{Adapters, Identity};
 use crate::kept::Kept;
 use gongji_ledger::{PART_MAX, Part};
 use gongji_store::clock::Clock;
+use gongji_store::postgres::Turn;
 use gongji_store::vault::VaultError;
 use gongji_store::{Engine, Fault, Options};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
 
 /// Name of the file that describes the installation.
 pub const INSTALLATION_FILE: &str = "installation.toml";
@@ -76,6 +78,8 @@ pub enum OpenError {
     VaultLostInDatabase,
     #[error("数据库里分区 {0} 的账本不见了,别的分区却有记录。请恢复数据库的备份,再启动。")]
     PartitionLostInDatabase(Part),
+    #[error("这个数据库正被另一个 gongji 进程使用。请先停掉那个进程。")]
+    DatabaseInUse,
     #[error("{0} 的账本存在这个目录的文件里。要搬到数据库,请先停下程序,再运行 gongji copy;直接换地方会丢下里面的人和钱。")]
     IsInFiles(PathBuf),
     #[error("数据目录 {path} 用不了:{source}")]
@@ -91,6 +95,8 @@ pub struct Installation {
     folder: PathBuf,
     described: Described,
     is_new: bool,
+    /// Of a database: the right to work there, from the first start on.
+    turn: Mutex<Option<Turn>>,
     _lock: File,
 }
 
@@ -118,7 +124,7 @@ impl Installation {
     /// Opens a folder that exists.
     pub fn open(folder: &Path) -> Result<Installation, OpenError> {
         let described = read(folder)?.ok_or_else(|| OpenError::Missing(folder.to_owned()))?;
-        Ok(Installation { folder: folder.to_owned(), described, is_new: false, _lock: lock(folder)? })
+        Ok(Installation { folder: folder.to_owned(), described, is_new: false, turn: Mutex::default(), _lock: lock(folder)? })
     }
 
     /// Opens a folder for `profile`, and makes it if there is none. `partitions` must be those it was made with.
@@ -139,10 +145,10 @@ impl Installation {
             {
                 return Err(OpenError::PartitionCount { folder: folder.to_owned(), found: described.partitions, asked });
             }
-            return Ok(Installation { folder: folder.to_owned(), described, is_new: false, _lock: lock });
+            return Ok(Installation { folder: folder.to_owned(), described, is_new: false, turn: Mutex::default(), _lock: lock });
         }
         let described = Described { layout: LAYOUT, profile, partitions: partitions.unwrap_or(1), is_seeded: false, store: None };
-        let installation = Installation { folder: folder.to_owned(), described, is_new: true, _lock: lock };
+        let installation = Installation { folder: folder.to_owned(), described, is_new: true, turn: Mutex::default(), _lock: lock };
         installation.write()?;
         Ok(installation)
     }
@@ -201,8 +207,24 @@ impl Installation {
         Ok(self.kept()?.last_stamp()?)
     }
 
+    /// Takes the right to work in the database, where it is one. Blocks while it watches whether somebody lives there: seconds.
+    pub fn take_turn(&self) -> Result<(), OpenError> {
+        let Kept::Database { store, .. } = self.kept()? else { return Ok(()) };
+        let mut turn = self.turn.lock().expect("no holder of the turn panics");
+        if turn.is_none() {
+            *turn = Some(Turn::take(&store)?.ok_or(OpenError::DatabaseInUse)?);
+        }
+        Ok(())
+    }
+
+    /// Turns true when another process has taken this one for dead and works in its place. `None`: nobody else can.
+    pub fn turn_lost(&self) -> Option<watch::Receiver<bool>> {
+        self.turn.lock().expect("no holder of the turn panics").as_ref().map(Turn::lost)
+    }
+
     /// Starts everything that works in this folder. `keys` is the folder of the keys, where it is not inside the data folder.
     pub fn start(&self, clock: Arc<dyn Clock>, sandbox: Option<Sandbox>, adapters: Adapters, keys: Option<&Path>) -> Result<App, OpenError> {
+        self.take_turn()?;
         let (parts, kept) = (self.described.partitions, self.kept()?);
         if !kept.has_vault()? && kept.last_stamp()? > 0 {
             // A new one would give numbers out again that the books know as somebody else.

@@ -4,7 +4,7 @@ use crate::country::{clock, id};
 use crate::postgres_proxy::{Cut, Proxy};
 use crate::postgres_server::Database;
 use gongji_ledger::{HolderId, Part, RecordHead};
-use gongji_store::postgres::PostgresStore;
+use gongji_store::postgres::{PostgresStore, Turn};
 use gongji_store::store::{Head, Journal, Record, Store, Tables};
 use gongji_store::{Engine, Fault, Options};
 use gongji_wallet::event::Fact;
@@ -154,4 +154,22 @@ fn a_lost_partition_is_missed() {
     assert_eq!(store.heads_at_once().unwrap(), [0, 1, 0]);
     database.sql("delete from ledger_part where part = 2");
     assert_eq!(store.lost_part().unwrap(), Some(2));
+}
+
+#[test]
+fn one_process_has_the_turn_until_it_lets_go() {
+    let database = Database::new();
+    let store = PostgresStore::open(&database.url(), 1).unwrap();
+    let turn = Turn::take(&store).unwrap().expect("nobody works here");
+    assert!(Turn::take(&store).unwrap().is_none(), "its beat was seen");
+    drop(turn);
+    let turn = Turn::take(&store).unwrap().expect("given back");
+    let mut lost = turn.lost();
+    assert!(!*lost.borrow());
+    database.sql("update process set name = 'another'");
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async { lost.wait_for(|is_lost| *is_lost).await.map(drop) }).unwrap();
+    drop(turn);
+    assert_eq!(database.sql("select name from process").trim(), "another", "what is another's is not given back");
+    // That one's beat does not move.
+    assert!(Turn::take(&store).unwrap().is_some());
 }

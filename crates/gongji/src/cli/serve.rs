@@ -2,13 +2,14 @@
 
 use crate::app::App;
 use crate::config::{Config, LogFormat};
-use crate::installation::{Installation, Profile};
+use crate::installation::{Installation, OpenError, Profile};
 use crate::server;
 use anyhow::Context;
 use clap::Args;
 use gongji_store::clock::SystemClock;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 #[derive(Args)]
 #[command(next_help_heading = "选项")]
@@ -36,6 +37,7 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
         if let Some(url) = &production.store {
             installation.keep_in(url)?;
         }
+        let Some(installation) = until_it_is_our_turn(installation).await? else { return Ok(()) };
         let app = Arc::new(installation.start(Arc::new(SystemClock), None, production.adapters, production.keys_folder.as_deref())?);
         let listener = tokio::net::TcpListener::bind(production.listen).await.with_context(|| format!("{} 监听不了,可能被别的程序占用", production.listen))?;
         tracing::info!(listen.address = %listener.local_addr()?, store.partitions = installation.partitions(), "serving");
@@ -45,11 +47,12 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
             Some(address) => {
                 let listener = tokio::net::TcpListener::bind(address).await.with_context(|| format!("{address} 监听不了,可能被别的程序占用"))?;
                 tracing::info!(listen.address = %listener.local_addr()?, "watched at /metrics");
-                Some(tokio::spawn(watch(Arc::clone(&app), listener)))
+                Some(tokio::spawn(serve_watchers(Arc::clone(&app), listener)))
             }
         };
+        let lost = installation.turn_lost();
         let router = server::router(Arc::clone(&app), server::Profile::production(production.hosts));
-        let served = server::serve(listener, Arc::clone(&app.metrics), router, super::asked_to_stop()).await;
+        let served = server::serve(listener, Arc::clone(&app.metrics), router, stopped_or_replaced(lost.clone())).await;
         if let Some(watched) = watched {
             watched.abort();
             let _ = watched.await;
@@ -59,12 +62,55 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
         app.engine.flush().await;
         app.engine.stop();
         tracing::info!("stopped");
+        // A service manager starts it again, as the other's spare.
+        anyhow::ensure!(!lost.is_some_and(|lost| *lost.borrow()), "另一个 gongji 进程接管了数据库,这个进程已经停下。");
         Ok(served?)
     })
 }
 
+/// Resolves when the program is asked to stop, or another process works in its place.
+async fn stopped_or_replaced(lost: Option<watch::Receiver<bool>>) {
+    let replaced = async {
+        let Some(mut lost) = lost else { return std::future::pending().await };
+        if lost.wait_for(|is_lost| *is_lost).await.is_err() {
+            std::future::pending().await
+        }
+    };
+    tokio::select! {
+        () = super::asked_to_stop() => {}
+        () = replaced => {}
+    }
+}
+
+/// Waits while another process works on the same database, as its spare. `None`: asked to stop before.
+async fn until_it_is_our_turn(installation: Installation) -> anyhow::Result<Option<Arc<Installation>>> {
+    let installation = Arc::new(installation);
+    let stopping = std::pin::pin!(super::asked_to_stop());
+    let watched = Arc::clone(&installation);
+    let waiting = tokio::task::spawn_blocking(move || {
+        let mut is_told = false;
+        loop {
+            match watched.take_turn() {
+                // Nobody waits for this one any more.
+                Err(OpenError::DatabaseInUse) if Arc::strong_count(&watched) > 1 => {
+                    if !is_told {
+                        tracing::info!("another process works on this database; waiting as its spare");
+                        is_told = true;
+                    }
+                }
+                taken => return taken,
+            }
+        }
+    });
+    tokio::select! {
+        taken = waiting => taken??,
+        () = stopping => return Ok(None),
+    }
+    Ok(Some(installation))
+}
+
 /// Serves those who watch, at an address of their own, for as long as the program runs.
-async fn watch(app: Arc<App>, listener: tokio::net::TcpListener) {
+async fn serve_watchers(app: Arc<App>, listener: tokio::net::TcpListener) {
     let router = crate::metrics::router(Arc::clone(&app));
     if let Err(error) = server::serve(listener, Arc::clone(&app.metrics), router, std::future::pending()).await {
         tracing::error!(%error, "nobody can watch any more");

@@ -84,3 +84,76 @@ async fn an_installation_made_on_postgresql_keeps_nothing_but_its_keys_in_the_fo
     let plan = Plan { folder: stranger.path().to_owned(), store: Some(database.url()), partitions: Some(2), clock: 0, with_history: false };
     assert!(sandbox::start(&plan, &|_| ProgressBar::hidden()).await.is_err());
 }
+
+/// A production start on the database, with its own folder and the keys of all.
+struct Serving {
+    child: std::process::Child,
+    lines: std::io::Lines<std::io::BufReader<std::process::ChildStdout>>,
+}
+
+impl Serving {
+    fn start(folder: &Path, name: &str, url: &str) -> Serving {
+        let config = folder.join(format!("{name}.toml"));
+        let adapters = ["sms", "face", "registry"].map(|name| format!("[adapters.{name}]\nurl = \"http://127.0.0.1:9\"\n")).concat();
+        let data = format!("folder = \"{}\"\nkeys = \"{}\"\npartitions = 2\nstore = \"{url}\"", folder.join(name).display(), folder.join("keys").display());
+        std::fs::write(&config, format!("listen = \"127.0.0.1:0\"\nbase_url = \"https://wallet.example.cn\"\n[data]\n{data}\n{adapters}")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gongji"));
+        let mut child =
+            command.args(["serve", "--config"]).arg(&config).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+        Serving { child, lines }
+    }
+
+    /// Reads on in what it says until these words.
+    #[track_caller]
+    fn says(&mut self, what: &str) -> String {
+        self.lines.by_ref().map(Result::unwrap).find(|line| line.contains(what)).unwrap_or_else(|| panic!("it ends without {what:?}"))
+    }
+
+    fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = (self.child.kill(), self.child.wait());
+    }
+}
+
+#[test]
+fn a_spare_takes_over_from_a_process_that_is_gone_and_one_that_comes_back_gives_way() {
+    let (folder, database) = (tempfile::tempdir().unwrap(), Database::new());
+    let start = |name: &str| Serving::start(folder.path(), name, &database.url());
+    let epoch = || database.sql("select min(epoch) from ledger_part").trim().parse::<u64>().unwrap();
+    let mut first = start("first");
+    first.says("\"serving\"");
+    let mut spare = start("spare");
+    spare.says("waiting as its spare");
+    let before = epoch();
+    let killed = std::time::Instant::now();
+    first.signal("-KILL");
+    spare.says("\"serving\"");
+    println!("a spare serves {} ms after kill -9", killed.elapsed().as_millis());
+    assert!(epoch() > before, "whatever the first had under way is fenced off");
+
+    // One that stands still for as long is taken for dead. When it goes on it sees that it was replaced, and ends.
+    let mut third = start("third");
+    third.says("waiting as its spare");
+    spare.signal("-STOP");
+    third.says("\"serving\"");
+    spare.signal("-CONT");
+    let mut said = String::new();
+    std::io::Read::read_to_string(spare.child.stderr.as_mut().unwrap(), &mut said).unwrap();
+    assert!(!spare.child.wait().unwrap().success() && said.contains("接管了数据库"), "{said}");
+
+    // A plain stop gives the turn back: nobody has to wait for it.
+    third.signal("-TERM");
+    third.says("\"stopped\"");
+    assert!(third.child.wait().unwrap().success());
+    assert_eq!(database.sql("select count(*) from process").trim(), "0");
+    let other = start("first");
+    let path = folder.path().join("first");
+    assert!({ other }.says("\"serving\"").contains("serving"));
+    verify::run(&path, true).unwrap();
+}
