@@ -3,7 +3,7 @@
 use crate::books::Books;
 use crate::engine::spawn;
 use crate::fault::Fault;
-use crate::partition::{WriterMemory, envelopes};
+use crate::partition::{WriterMemory, envelopes, mind_deadline};
 use crate::projector::{Committed, Item, Progress, Projector};
 use crate::shared::{Limits, Shared};
 use crate::store::{Head, Journal, Projected, Projection, Store};
@@ -125,8 +125,8 @@ impl Opened {
                 }
                 let changes = work.into_changes();
                 for (key, object) in &changes.objects {
-                    if let Some(at) = object.due().filter(|_| !planted("restart-forgets-deadlines")) {
-                        due.insert((at, *key));
+                    if !planted("restart-forgets-deadlines") {
+                        mind_deadline(due, *key, object);
                     }
                     shared.put(*key, object.clone());
                 }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, RwLock};
 const SHARDS: usize = 64;
 
 /// Settled objects kept in memory after they have been projected.
-pub const SETTLED_MAX: usize = 200_000;
+pub const SETTLED_MAX: usize = 50_000;
 
 /// People kept in memory unless a setting says otherwise; about 250 bytes each.
 pub const PEOPLE_MAX: usize = 8_000_000;

@@ -240,7 +240,7 @@ impl Work<'_> {
                 let number = partition.lines;
                 let till = self.till_mut(order.id.institution);
                 let previous = std::mem::replace(&mut till.last_line, number);
-                self.put(Key::Order(order.id), Object::Order(Box::new(Order { previous, ..order.clone() })));
+                self.put(Key::Order(order.id), Object::Order(Box::new(Order { previous, ..Order::clone(order) })));
                 self.orders.push((number, Key::Order(order.id)));
             }
             Fact::OrderDecided { order, state } => self.order_mut(*order).state = state.clone(),
@@ -253,7 +253,7 @@ impl Work<'_> {
                 if let Some(code) = payment.code {
                     self.code_mut(code).used = Some(payment.id);
                 }
-                self.put(Key::Payment(payment.id), Object::Payment(Box::new(payment.clone())));
+                self.put(Key::Payment(payment.id), Object::Payment(payment.clone()));
             }
             Fact::PaymentCaptured { payment: id, holder, amount, .. } => {
                 let payment = self.payment_mut(*id);

@@ -124,12 +124,12 @@ pub enum Fact {
         holder: HolderId,
     },
     CodeIssued(Code),
-    OrderPlaced(Order),
+    OrderPlaced(Box<Order>),
     OrderDecided {
         order: OrderId,
         state: OrderState,
     },
-    PaymentHeld(Payment),
+    PaymentHeld(Box<Payment>),
     PaymentCaptured {
         payment: PaymentId,
         holder: HolderId,

@@ -29,9 +29,19 @@ pub enum Object {
 impl Object {
     /// When a job must look at this object (ms, UTC): the deadline of what is still open.
     pub fn due(&self) -> Option<i64> {
+        let is_open = match self {
+            Object::Incoming(incoming) => incoming.state == TransferState::AwaitingRecipient,
+            Object::Payment(payment) => payment.is_open(),
+            _ => false,
+        };
+        self.deadline().filter(|_| is_open)
+    }
+
+    /// The deadline it has or had (ms, UTC). It never changes.
+    pub fn deadline(&self) -> Option<i64> {
         match self {
-            Object::Incoming(incoming) if incoming.state == TransferState::AwaitingRecipient => Some(incoming.transfer.deadline),
-            Object::Payment(payment) if payment.is_open() && matches!(payment.purpose, Purpose::Order { .. }) => Some(payment.expires),
+            Object::Incoming(incoming) => Some(incoming.transfer.deadline),
+            Object::Payment(payment) if matches!(payment.purpose, Purpose::Order { .. }) => Some(payment.expires),
             _ => None,
         }
     }

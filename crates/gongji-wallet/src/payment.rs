@@ -116,7 +116,7 @@ pub(crate) fn place_order(work: &mut Work, order: &PlaceOrder) -> Result<Reply, 
         state: OrderState::Placed,
         previous: 0,
     };
-    work.emit(Fact::OrderPlaced(placed), Vec::new())?;
+    work.emit(Fact::OrderPlaced(Box::new(placed)), Vec::new())?;
     let request = HoldRequest { order: order.order, payment: order.payment, payer: order.payer, area, bill: order.bill, partial: order.partial };
     work.send(order.payment.part(), Message::HoldRequested(request))?;
     Ok(Reply::Order(order.order))
@@ -225,7 +225,7 @@ pub(crate) fn emit_hold(work: &mut Work, payment: Payment, taken: &[(Purse, Lot)
     let holder = payment.holder;
     let moves = by_purse(taken).into_iter().map(|(purse, lots)| Move::new(purse_account(holder, purse), Account::Held { holder }, lots)).collect();
     work.assume_absent(Key::Payment(payment.id));
-    work.emit(Fact::PaymentHeld(payment), moves)
+    work.emit(Fact::PaymentHeld(Box::new(payment)), moves)
 }
 
 /// Lots that pay `amount` or as much of it as there is, in the order of use.
@@ -406,7 +406,7 @@ pub(crate) fn reverse_order(work: &mut Work, id: OrderId, number: &str) -> Resul
             previous: 0,
         };
         if !planted("reversal-leaves-no-trace") {
-            work.emit(Fact::OrderPlaced(tombstone), Vec::new())?;
+            work.emit(Fact::OrderPlaced(Box::new(tombstone)), Vec::new())?;
         }
         return Ok(Reply::Fixed(Outcome::NothingToReverse));
     };
