@@ -238,7 +238,8 @@ fn order_line(number: u64) -> Vec<u8> {
 /// The rows and blocks of a projection. `latest` becomes what it is after they are written.
 fn lay_out(projection: &Projection, latest: &mut BTreeMap<u8, Vec<u8>>) -> Result<(Rows, Packed), Fault> {
     let mut rows = Rows { lines_seq: projection.lines_seq, delivered: projection.delivered.clone(), ..Rows::default() };
-    for lines in projection.lines.chunks(BLOCK_MAX) {
+    let lines: Vec<&Line> = projection.lines.iter().flat_map(|lines| lines.iter()).collect();
+    for lines in lines.chunks(BLOCK_MAX) {
         rows.blocks.push(Block { kind: LINE, first: lines[0].number.to_be_bytes().to_vec(), body: pack(lines)? });
     }
     for (number, key) in &projection.orders {
@@ -425,7 +426,7 @@ mod tests {
         for count in [1, 3, BLOCK_MAX as u64, 2 * BLOCK_MAX as u64 + 5] {
             let lines: Vec<Line> = (next..next + count).map(line).collect();
             next += count;
-            books.project(&Projection { lines_seq: next, lines, ..Projection::default() }).unwrap();
+            books.project(&Projection { lines_seq: next, lines: vec![Arc::new(lines)], ..Projection::default() }).unwrap();
         }
         for number in 1..next {
             assert_eq!(books.line(number).unwrap(), Some(line(number)));

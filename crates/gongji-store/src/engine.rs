@@ -465,38 +465,47 @@ impl Engine {
 
     /// Statement lines of a holder, newest first, from `before` (exclusive; `None` for the newest), at most `max` that `wanted` picks.
     pub async fn lines(&self, holder: HolderId, before: Option<u64>, max: usize, wanted: impl Fn(&Line) -> bool) -> Result<Vec<Line>, Fault> {
-        // The person first: the lines that this version of it names are then waited for.
+        // The person first: the lines that this version of it names are in memory or in the books by then.
         let Some(person) = self.holder(holder)? else { return Ok(Vec::new()) };
-        self.lines_written(holder.part()).await?;
         let mut number = person.last_line;
+        if let Some(before) = before
+            && let Some(line) = self.line_numbered(holder.part(), before)?
+            && line.holder == holder
+        {
+            number = line.previous;
+        }
         let mut lines = Vec::new();
-        self.read(holder.part(), |books| {
-            if let Some(before) = before
-                && let Some(line) = books.line(before)?
-                && line.holder == holder
-            {
-                number = line.previous;
+        while number != 0 && lines.len() < max {
+            let line = self.line_numbered(holder.part(), number)?.ok_or_else(|| self.lost_line(holder.part(), number))?;
+            if line.holder != holder {
+                return Err(Fault::Damaged(format!("statement line {number} belongs to another person")));
             }
-            while number != 0 && lines.len() < max {
-                let line = books.line(number)?.ok_or_else(|| Fault::Damaged(format!("statement line {number} is missing")))?;
-                if line.holder != holder {
-                    return Err(Fault::Damaged(format!("statement line {number} belongs to another person")));
-                }
-                number = line.previous;
-                if before.is_none_or(|before| line.number < before) && wanted(&line) {
-                    lines.push(line);
-                }
+            number = line.previous;
+            if before.is_none_or(|before| line.number < before) && wanted(&line) {
+                lines.push(line);
             }
-            Ok(())
-        })?;
+        }
         Ok(lines)
     }
 
     /// One statement line, if it is this holder's.
     pub async fn line(&self, holder: HolderId, number: u64) -> Result<Option<Line>, Fault> {
-        self.lines_written(holder.part()).await?;
-        let line = self.read(holder.part(), |books| books.line(number))?;
-        Ok(line.filter(|line| line.holder == holder))
+        Ok(self.line_numbered(holder.part(), number)?.filter(|line| line.holder == holder))
+    }
+
+    fn line_numbered(&self, part: Part, number: u64) -> Result<Option<Line>, Fault> {
+        match self.handles.get(usize::from(part)).and_then(|handle| handle.shared.line(number)) {
+            Some(line) => Ok(Some(line)),
+            None => self.read(part, |books| books.line(number)),
+        }
+    }
+
+    /// Why a line that a person's account names is nowhere.
+    fn lost_line(&self, part: Part, number: u64) -> Fault {
+        if self.handles[usize::from(part)].progress.borrow().is_stuck {
+            return Fault::Failed(format!("the books of partition {part} fall behind"));
+        }
+        Fault::Damaged(format!("statement line {number} is missing"))
     }
 
     /// An institution's orders, newest first.

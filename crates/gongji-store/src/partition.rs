@@ -266,8 +266,9 @@ impl Writer {
     fn publish(&mut self, changes: Changes) {
         let Changes { objects, events, lines, orders } = changes;
         let seq = self.head.seq;
-        // First, so that whoever sees a changed object waits for this record's lines.
+        // First, so that whoever sees a changed object finds this record's lines, and waits for its orders.
         self.shared.set_committed(seq);
+        let lines = self.shared.put_lines(lines);
         for (key, object) in &objects {
             if !(planted("deadline-is-forgotten-until-restart") && seq.is_multiple_of(4)) {
                 mind_deadline(&mut self.due, *key, object);

@@ -29,7 +29,7 @@ const QUIET: Duration = Duration::from_millis(100);
 /// What a commit changed.
 pub struct Committed {
     pub seq: u64,
-    pub lines: Vec<Line>,
+    pub lines: Arc<Vec<Line>>,
     pub orders: Vec<(u64, Key)>,
     pub outbox: Vec<Envelope>,
     pub objects: Objects,
@@ -88,7 +88,7 @@ impl Projector {
         let mut told = Vec::new();
         if let Ok(item) = first {
             self.take(item, &mut told);
-            while self.pending.lines.len() < LINES_MAX {
+            while self.pending_lines() < LINES_MAX {
                 let Ok(item) = items.try_recv() else { break };
                 self.take(item, &mut told);
             }
@@ -96,11 +96,11 @@ impl Projector {
         let at_once = nothing_came || !told.is_empty();
         if self.given_up {
             self.forget();
-        } else if (self.late.is_none() || at_once || self.pending.lines.len() >= LINES_MAX)
+        } else if (self.late.is_none() || at_once || self.pending_lines() >= LINES_MAX)
             && let Err(fault) = self.write(at_once || self.dirty.len() >= DIRTY_MAX)
         {
             // The journal has everything. What memory keeps for the books has an end, though: beyond it they wait for the next start.
-            self.given_up = matches!(fault, Fault::Fenced(_)) || self.pending.lines.len() >= LATE_LINES_MAX;
+            self.given_up = matches!(fault, Fault::Fenced(_)) || self.pending_lines() >= LATE_LINES_MAX;
             // Said once, and not ten times a second: a full disk has no room for it.
             if self.given_up || !self.progress.borrow().is_stuck {
                 tracing::error!(part = self.part, %fault, given_up = self.given_up, "the books fall behind");
@@ -110,6 +110,10 @@ impl Projector {
         for told in told {
             let _ = told.send(());
         }
+    }
+
+    fn pending_lines(&self) -> usize {
+        self.pending.lines.iter().map(|lines| lines.len()).sum()
     }
 
     fn has_lines(&self) -> bool {
@@ -122,7 +126,9 @@ impl Projector {
                 self.shared.gauges.books_wait();
                 self.seq = committed.seq;
                 self.pending.lines_seq = self.pending.lines_seq.max(committed.seq);
-                self.pending.lines.extend(committed.lines);
+                if !committed.lines.is_empty() {
+                    self.pending.lines.push(committed.lines);
+                }
                 self.pending.orders.extend(committed.orders);
                 self.pending.outbox.extend(committed.outbox);
                 for (key, object) in committed.objects {
@@ -145,6 +151,8 @@ impl Projector {
         self.dirty.clear();
         self.delivered.clear();
         self.late = None;
+        // Whoever asks for them is told that the books fall behind.
+        self.shared.forget_lines(u64::MAX);
         self.pending = Projection { lines_seq: self.pending.lines_seq, ..Projection::default() };
     }
 
@@ -179,6 +187,9 @@ impl Projector {
     }
 
     fn written(&mut self, projection: Projection, packed: Packed) {
+        if let Some(line) = projection.lines.last().and_then(|lines| lines.last()) {
+            self.shared.forget_lines(line.number);
+        }
         let objects = projection.objects.map(|(_, objects)| objects).unwrap_or_default();
         self.shared.settle(projection.made.into_iter().chain(objects), packed);
         self.shared.gauges.books_written();

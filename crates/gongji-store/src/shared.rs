@@ -4,7 +4,7 @@ use crate::gauges::Gauges;
 use crate::books::Packed;
 use gongji_ledger::{HolderId, planted};
 use gongji_wallet::ids::{Key, RequestKey};
-use gongji_wallet::object::Object;
+use gongji_wallet::object::{Line, Object};
 use gongji_wallet::work::{KeyHasher, KeyMap};
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
@@ -34,6 +34,8 @@ pub struct Shared {
     others: Vec<RwLock<KeyMap<Arc<Object>>>>,
     /// No timed key above this one has left memory.
     horizon: RwLock<RequestKey>,
+    /// Statement lines that are not in the books yet, batch by batch.
+    lines: RwLock<VecDeque<Arc<Vec<Line>>>>,
     /// Projected versions of settled objects, oldest first.
     settled: Mutex<VecDeque<(Key, Arc<Object>)>>,
     /// Packed people in the order in which they were packed; one who has changed since is in again.
@@ -64,6 +66,7 @@ impl Shared {
             people: (0..SHARDS).map(|_| RwLock::default()).collect(),
             others: (0..SHARDS).map(|_| RwLock::default()).collect(),
             horizon: RwLock::new(horizon),
+            lines: RwLock::default(),
             settled: Mutex::default(),
             packed: Mutex::default(),
             limits,
@@ -114,6 +117,30 @@ impl Shared {
 
     pub fn committed(&self) -> u64 {
         self.committed.load(Ordering::Acquire)
+    }
+
+    /// Keeps the lines of a batch until they are in the books.
+    pub fn put_lines(&self, lines: Vec<Line>) -> Arc<Vec<Line>> {
+        let lines = Arc::new(lines);
+        if !lines.is_empty() {
+            self.lines.write().expect("no writer of the lines panics").push_back(lines.clone());
+        }
+        lines
+    }
+
+    /// A line that may not be in the books yet.
+    pub fn line(&self, number: u64) -> Option<Line> {
+        let batches = self.lines.read().expect("no writer of the lines panics");
+        let batch = batches.get(batches.partition_point(|lines| lines.last().is_some_and(|line| line.number < number)))?;
+        batch.binary_search_by_key(&number, |line| line.number).ok().map(|at| batch[at].clone())
+    }
+
+    /// Lines up to this number are in the books.
+    pub fn forget_lines(&self, number: u64) {
+        let mut batches = self.lines.write().expect("no writer of the lines panics");
+        while batches.front().and_then(|lines| lines.last()).is_some_and(|line| line.number <= number) {
+            batches.pop_front();
+        }
     }
 
     /// What has been projected need not stay: people are packed, and the oldest leave memory where there are too many.

@@ -51,7 +51,8 @@ impl Head {
 pub struct Projection {
     /// Lines, orders, outbox and what was made are complete up to this record.
     pub lines_seq: u64,
-    pub lines: Vec<Line>,
+    /// Statement lines, batch by batch.
+    pub lines: Vec<Arc<Vec<Line>>>,
     pub orders: Vec<(u64, Key)>,
     pub outbox: Vec<Envelope>,
     /// Messages applied at their destination: (destination, number).

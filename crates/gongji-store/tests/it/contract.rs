@@ -145,7 +145,7 @@ fn books_give_back_what_was_projected() {
         let balance = (Key::Balance(Account::Fund { area: 510_500 }), Arc::new(Object::Balance(Fen(-5))));
         let first = Projection {
             lines_seq: 3,
-            lines: vec![line(1), line(2)],
+            lines: vec![Arc::new(vec![line(1), line(2)])],
             orders: vec![(3, Key::Order(order))],
             outbox: vec![envelope(2, 1), envelope(2, 2), envelope(3, 1)],
             delivered: Vec::new(),
@@ -182,7 +182,7 @@ fn books_give_back_what_was_projected() {
 
         // All of a projection or nothing: the message is there already.
         let outbox = vec![envelope(3, 2), envelope(3, 1)];
-        let torn = Projection { lines_seq: 9, lines: vec![line(3)], outbox, objects: Some((9, vec![holder(5)])), ..Projection::default() };
+        let torn = Projection { lines_seq: 9, lines: vec![Arc::new(vec![line(3)])], outbox, objects: Some((9, vec![holder(5)])), ..Projection::default() };
         assert!(books.project(&torn).is_err());
         assert_eq!(reader.projected().unwrap(), Projected { lines_seq: 4, objects_seq: 4 });
         assert_eq!((reader.line(3).unwrap(), reader.load(&holder(5).0).unwrap()), (None, None));
