@@ -9,6 +9,7 @@ pub use refusal::Refusal;
 
 use crate::identity::{AdapterConfig, Adapters, Face, HttpAdapter, Registry, Sms};
 use gongji_ledger::{PART_MAX, Part};
+use gongji_store::PEOPLE_MAX;
 use gongji_store::seal::Sensitive;
 use serde::Deserialize;
 use std::net::{IpAddr, SocketAddr};
@@ -46,6 +47,7 @@ struct DataFile {
     keys: String,
     partitions: Part,
     store: String,
+    people_in_memory: usize,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -106,7 +108,7 @@ impl Default for ConfigFile {
 
 impl Default for DataFile {
     fn default() -> DataFile {
-        DataFile { folder: PathBuf::from("/var/lib/gongji"), keys: String::new(), partitions: 1, store: String::new() }
+        DataFile { folder: PathBuf::from("/var/lib/gongji"), keys: String::new(), partitions: 1, store: String::new(), people_in_memory: PEOPLE_MAX }
     }
 }
 
@@ -157,6 +159,8 @@ pub struct Production {
     pub keys_folder: Option<PathBuf>,
     pub partitions: Part,
     pub store: Option<String>,
+    /// People that each partition keeps in memory; the rest is loaded when somebody asks.
+    pub people_in_memory: usize,
     pub log_level: tracing::Level,
     pub log_format: LogFormat,
     /// Where those who watch read the counters; `None`: nowhere.
@@ -239,6 +243,7 @@ impl Config {
                 keys_folder: self.keys_folder,
                 partitions: self.partitions,
                 store: self.store,
+                people_in_memory: self.file.data.people_in_memory,
                 log_level,
                 log_format: self.file.log.format,
                 metrics,

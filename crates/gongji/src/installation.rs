@@ -11,7 +11,7 @@ use gongji_ledger::{PART_MAX, Part};
 use gongji_store::clock::Clock;
 use gongji_store::postgres::Turn;
 use gongji_store::vault::VaultError;
-use gongji_store::{Engine, Fault, Options};
+use gongji_store::{Engine, Fault, Limits, Options};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -95,6 +95,8 @@ pub struct Installation {
     folder: PathBuf,
     described: Described,
     is_new: bool,
+    /// How much each partition keeps in memory.
+    pub limits: Limits,
     /// Of a database: the right to work there, from the first start on.
     turn: Mutex<Option<Turn>>,
     _lock: File,
@@ -124,7 +126,7 @@ impl Installation {
     /// Opens a folder that exists.
     pub fn open(folder: &Path) -> Result<Installation, OpenError> {
         let described = read(folder)?.ok_or_else(|| OpenError::Missing(folder.to_owned()))?;
-        Ok(Installation { folder: folder.to_owned(), described, is_new: false, turn: Mutex::default(), _lock: lock(folder)? })
+        Ok(Installation { folder: folder.to_owned(), described, is_new: false, limits: Limits::default(), turn: Mutex::default(), _lock: lock(folder)? })
     }
 
     /// Opens a folder for `profile`, and makes it if there is none. `partitions` must be those it was made with.
@@ -145,10 +147,10 @@ impl Installation {
             {
                 return Err(OpenError::PartitionCount { folder: folder.to_owned(), found: described.partitions, asked });
             }
-            return Ok(Installation { folder: folder.to_owned(), described, is_new: false, turn: Mutex::default(), _lock: lock });
+            return Ok(Installation { folder: folder.to_owned(), described, is_new: false, limits: Limits::default(), turn: Mutex::default(), _lock: lock });
         }
         let described = Described { layout: LAYOUT, profile, partitions: partitions.unwrap_or(1), is_seeded: false, store: None };
-        let installation = Installation { folder: folder.to_owned(), described, is_new: true, turn: Mutex::default(), _lock: lock };
+        let installation = Installation { folder: folder.to_owned(), described, is_new: true, limits: Limits::default(), turn: Mutex::default(), _lock: lock };
         installation.write()?;
         Ok(installation)
     }
@@ -241,7 +243,7 @@ impl Installation {
         }
         let vault = kept.vault(&keys.map_or_else(|| self.folder.join(KEYS_FOLDER), Path::to_owned))?;
         let store = kept.store()?;
-        let engine = Engine::start(store, clock.clone(), Options::new(parts))?;
+        let engine = Engine::start(store, clock.clone(), Options { limits: self.limits, ..Options::new(parts) })?;
         let identity = Identity::new(vault.clone(), adapters);
         Ok(App { engine, vault, identity, clock, asks: Default::default(), metrics: Default::default(), sandbox })
     }

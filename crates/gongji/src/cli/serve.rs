@@ -34,6 +34,7 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
     };
     super::within_runtime(async move {
         let mut installation = Installation::open_or_create(&production.data_folder, Profile::Production, Some(production.partitions))?;
+        installation.limits.people = production.people_in_memory;
         if let Some(url) = &production.store {
             installation.keep_in(url)?;
         }
