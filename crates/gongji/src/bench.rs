@@ -2,30 +2,85 @@
 //!
 //! Every transfer is lawful and none is like another: a holder sends to a confirmed relative, once a day, with a proof of its own; the bench's clock
 //! advances a day for each round through all holders. All rules, limits, lots, idempotency and the journal are at work, and a transfer counts when its
-//! commit is durable. At the end the auditor verifies the books.
+//! commit is durable. At the end the auditor verifies the books of every installation that the bench wrote.
 
+mod child;
+mod core;
 mod country;
-mod database;
+mod figures;
 mod http;
-mod partition;
+mod large;
+mod machine;
+mod memory;
+mod payments;
+mod single;
+mod traffic;
+mod under_way;
 
+pub use child::run as run_task;
+
+use figures::Report;
 use gongji_ledger::Part;
-use serde::Serialize;
-use std::path::PathBuf;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What can be measured by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scenario {
+    Core,
+    Payments,
+    Http,
+    Single,
+    Restart,
+    Memory,
+    Statement,
+    Growth,
+}
+
+impl Scenario {
+    /// By the names that are typed, in the order in which they are measured.
+    pub const ALL: [(&'static str, Scenario); 8] = [
+        ("core", Scenario::Core),
+        ("payments", Scenario::Payments),
+        ("http", Scenario::Http),
+        ("single", Scenario::Single),
+        ("memory", Scenario::Memory),
+        ("growth", Scenario::Growth),
+        ("statement", Scenario::Statement),
+        ("restart", Scenario::Restart),
+    ];
+}
 
 /// What to measure.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Where the bench keeps its installations while it runs; a temporary folder if none is given.
+    /// Where the bench keeps its installations; a temporary folder if none is given, and then each goes when it has been measured.
     pub folder: Option<PathBuf>,
+    pub only: Vec<Scenario>,
+    /// Runs of each measured part; their medians count.
+    pub repeat: usize,
+    /// People of the core part.
     pub holders: u64,
+    /// Transfers of each run.
     pub transfers: u64,
+    /// Payments of each run, and people who pay.
+    pub payments: u64,
     /// People who act in the HTTP part.
     pub http_holders: u64,
     /// Transfers of each HTTP run.
     pub http_transfers: u64,
-    pub skip_http: bool,
-    /// Measure the core on PostgreSQL instead of files; the HTTP part is left out.
+    /// Transfers of each run of the single caller.
+    pub single: u64,
+    pub memory_holders: u64,
+    /// People and movements behind growth, statement and restart.
+    pub growth_holders: u64,
+    pub growth_movements: u64,
+    /// People kept in memory there; as many as ever if not given.
+    pub people: Option<usize>,
+    /// Statement pages.
+    pub pages: u64,
+    /// Measure the core on PostgreSQL instead of files, and nothing else.
     pub database: Option<DatabasePlan>,
     pub json: bool,
 }
@@ -37,52 +92,10 @@ pub struct DatabasePlan {
     pub partitions: Part,
 }
 
-impl Default for Plan {
-    fn default() -> Plan {
-        Plan {
-            folder: None,
-            holders: 1_000_000,
-            transfers: 2_000_000,
-            http_holders: 60_000,
-            http_transfers: 80_000,
-            skip_http: false,
-            database: None,
-            json: false,
-        }
+impl Plan {
+    fn wants(&self, scenario: Scenario) -> bool {
+        self.only.contains(&scenario)
     }
-}
-
-#[derive(Debug, Serialize)]
-pub struct Report {
-    pub core: CoreFigures,
-    pub http: Vec<HttpFigures>,
-    /// "verified", or this report is not printed at all.
-    pub books: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-pub struct CoreFigures {
-    pub holders: u64,
-    pub transfers: u64,
-    pub refused: u64,
-    pub transfers_per_s: u64,
-    /// From handing a batch in to having all its answers (µs).
-    pub p50_us: u64,
-    pub p99_us: u64,
-    /// Writing the books to the end after the last transfer (ms).
-    pub catch_up_ms: u64,
-    pub journal_bytes_per_transfer: u64,
-    pub books_bytes_per_transfer: u64,
-}
-
-#[derive(Debug, Serialize)]
-pub struct HttpFigures {
-    pub connections: usize,
-    pub transfers_per_s: u64,
-    pub echo_per_s: u64,
-    pub p50_us: u64,
-    pub p99_us: u64,
-    pub refused: u64,
 }
 
 /// Runs the plan.
@@ -90,14 +103,7 @@ pub struct HttpFigures {
 /// # Errors
 /// When the program cannot work, when more than one transfer in a thousand is refused, or when the books do not verify.
 pub async fn run(plan: Plan) -> anyhow::Result<()> {
-    let temporary;
-    let folder = match &plan.folder {
-        Some(folder) => folder.clone(),
-        None => {
-            temporary = std::env::temp_dir().join(format!("gongji-bench-{}", std::process::id()));
-            temporary.clone()
-        }
-    };
+    let folder = plan.folder.clone().unwrap_or_else(|| std::env::temp_dir().join(format!("gongji-bench-{}", std::process::id())));
     anyhow::ensure!(!folder.exists(), "{} exists already; the bench wants a folder of its own", folder.display());
     std::fs::create_dir_all(&folder)?;
     let result = measure(&plan, &folder).await;
@@ -105,35 +111,69 @@ pub async fn run(plan: Plan) -> anyhow::Result<()> {
         std::fs::remove_dir_all(&folder)?;
     }
     let report = result?;
-    if plan.json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        print(&report);
-    }
+    let text = if plan.json { serde_json::to_string_pretty(&report)? + "\n" } else { figures::table(&report) };
+    crate::cli::say(&text);
     Ok(())
 }
 
-async fn measure(plan: &Plan, folder: &std::path::Path) -> anyhow::Result<Report> {
+async fn measure(plan: &Plan, folder: &Path) -> anyhow::Result<Report> {
+    let mut report = Report {
+        date: crate::time::rfc3339(gongji_store::clock::system_now()),
+        commit: machine::commit(),
+        machine: machine::describe(),
+        is_optimised: !cfg!(debug_assertions),
+        repeat: plan.repeat,
+        core: None,
+        payments: None,
+        http: Vec::new(),
+        single: None,
+        memory: None,
+        growth: None,
+        statement: None,
+        restart: None,
+        books: "verified",
+    };
     if let Some(database) = &plan.database {
-        return Ok(Report { core: database::measure(plan, database).await?, http: Vec::new(), books: "verified" });
+        report.core = Some(core::on_database(plan, database).await?);
+        return Ok(report);
     }
-    let core = partition::measure(plan, &folder.join("core")).await?;
-    let http = if plan.skip_http { Vec::new() } else { http::measure(plan, &folder.join("http")).await? };
-    Ok(Report { core, http, books: "verified" })
+    for (name, scenario) in Scenario::ALL {
+        if !plan.wants(scenario) {
+            continue;
+        }
+        let own = folder.join(name);
+        match scenario {
+            Scenario::Core => report.core = Some(core::on_files(plan, &own).await?),
+            Scenario::Payments => report.payments = Some(payments::measure(plan, &own).await?),
+            Scenario::Http => report.http = http::measure(plan, &own).await?,
+            Scenario::Single => report.single = Some(single::measure(plan, &own).await?),
+            Scenario::Memory => report.memory = Some(memory::measure(plan, &own).await?),
+            // These three look at one country, which takes long to make.
+            Scenario::Growth | Scenario::Statement | Scenario::Restart => {
+                if report.growth.is_none() && report.statement.is_none() && report.restart.is_none() {
+                    let core = report.core.as_ref().map(|core| core.transfers_per_s.median);
+                    let figures = large::measure(plan, &own, core).await?;
+                    (report.growth, report.statement, report.restart) = (figures.growth, figures.statement, figures.restart);
+                }
+            }
+        }
+        if plan.folder.is_none() && own.exists() {
+            std::fs::remove_dir_all(own)?;
+        }
+    }
+    Ok(report)
 }
 
-fn print(report: &Report) {
-    let core = &report.core;
-    println!("{:<34}{:>12}{:>12}{:>12}{:>12}", "", "笔/秒", "p50 µs", "p99 µs", "echo/秒");
-    println!("{:<34}{:>12}{:>12}{:>12}", format!("核心,{} 人", core.holders), core.transfers_per_s, core.p50_us, core.p99_us);
-    for http in &report.http {
-        let name = format!("HTTP 一笔一请求,{} 连接", http.connections);
-        println!("{:<34}{:>12}{:>12}{:>12}{:>12}", name, http.transfers_per_s, http.p50_us, http.p99_us, http.echo_per_s);
-    }
-    println!("每笔字节:日志 {},账册 {};账册补齐 {} ms;账册:已核对", core.journal_bytes_per_transfer, core.books_bytes_per_transfer, core.catch_up_ms);
+fn bar(count: u64, what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} 剩 {eta}").expect("the template is well formed");
+    ProgressBar::new(count).with_style(style).with_message(what)
 }
 
-/// The value below which `share` (0..=1000 thousandths) of the sorted samples lie.
+fn micros(elapsed: Duration) -> u64 {
+    u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The value below which `thousandths` of the sorted samples lie.
 fn quantile(sorted: &[u64], thousandths: usize) -> u64 {
     sorted.get((sorted.len() * thousandths / 1000).min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
 }

@@ -1,6 +1,7 @@
 //! The command line: one program, subcommands with English names, help in plain Chinese.
 
 mod backup;
+mod bench;
 mod complaint;
 mod copy;
 mod import;
@@ -14,7 +15,6 @@ pub(crate) use complaint::failed;
 use clap::builder::styling::Styles;
 use clap::{Args, Parser, Subcommand};
 use std::io::IsTerminal;
-use std::path::PathBuf;
 
 /// `{name}` and the rest are filled in by the parser of the command line.
 const HELP: &str = "{about-with-newline}\n用法:{usage}\n\n{all-args}{after-help}";
@@ -79,7 +79,7 @@ enum Command {
     Demo(DemoArgs),
     /// 压力测试:合规的转账,量出每秒笔数,最后核对账本
     #[command(help_template = HELP, override_usage = "gongji bench [选项]")]
-    Bench(BenchArgs),
+    Bench(Box<bench::BenchArgs>),
     /// 窗口业务:为丢了密码、换了手机的人恢复登录,要两个人办;看“这里付不了”的反馈
     #[command(help_template = HELP, override_usage = "gongji office recover request|confirm [选项]\n      gongji office reports [选项]", subcommand_help_heading = "命令", subcommand_value_name = "命令", disable_help_subcommand = true)]
     Office(office::OfficeArgs),
@@ -98,44 +98,6 @@ struct DemoArgs {
     partitions: u16,
 }
 
-#[derive(Args)]
-#[command(next_help_heading = "选项")]
-struct BenchArgs {
-    /// 参保人数,默认一百万
-    #[arg(long, default_value_t = 1_000_000, hide_default_value = true, value_name = "人数", value_parser = parse_count)]
-    holders: u64,
-    /// 转账笔数,默认两百万
-    #[arg(long, default_value_t = 2_000_000, hide_default_value = true, value_name = "笔数", value_parser = parse_count)]
-    transfers: u64,
-    /// HTTP 部分的参保人数,默认十万
-    #[arg(long, default_value_t = 100_000, hide_default_value = true, value_name = "人数", value_parser = parse_count)]
-    http_holders: u64,
-    /// HTTP 部分每轮的转账笔数,默认十二万
-    #[arg(long, default_value_t = 120_000, hide_default_value = true, value_name = "笔数", value_parser = parse_count)]
-    http_transfers: u64,
-    /// 不测 HTTP 部分
-    #[arg(long)]
-    skip_http: bool,
-    /// 在这个空的 PostgreSQL 数据库里测核心,写 postgres://用户@主机/库名
-    #[arg(long, value_name = "数据库地址")]
-    store: Option<String>,
-    /// 在数据库里测时用几个分区,默认 1
-    #[arg(long, value_name = "个数", requires = "store")]
-    partitions: Option<u16>,
-    /// 数据放在哪里;不写就用临时目录
-    #[arg(long, value_name = "目录")]
-    data: Option<PathBuf>,
-    /// 只输出 JSON
-    #[arg(long)]
-    json: bool,
-}
-
-/// A number of people or transfers to bench with: a pair is the least.
-fn parse_count(text: &str) -> Result<u64, String> {
-    let count: u64 = text.parse().map_err(|_| "要写一个整数".to_owned())?;
-    if count < 2 { Err("至少要 2".to_owned()) } else { Ok(count) }
-}
-
 /// Runs the program and gives its exit code.
 pub fn run() -> i32 {
     let cli = match Cli::try_parse() {
@@ -152,7 +114,7 @@ pub fn run() -> i32 {
         Command::Backup(args) => backup::run(&args),
         Command::Copy(args) => copy::run(&args),
         Command::Demo(args) => within_runtime(crate::demo::run(args.partitions)),
-        Command::Bench(args) => bench(args),
+        Command::Bench(args) => within_runtime(bench::run(*args)),
         Command::Office(args) => within_runtime(office::run(args)),
         Command::Config => {
             say(crate::config::DEFAULT);
@@ -170,12 +132,6 @@ pub fn run() -> i32 {
             1
         }
     }
-}
-
-fn bench(args: BenchArgs) -> anyhow::Result<()> {
-    let BenchArgs { holders, transfers, http_holders, http_transfers, skip_http, store, partitions, data, json } = args;
-    let database = store.map(|url| crate::bench::DatabasePlan { url, partitions: partitions.unwrap_or(1) });
-    within_runtime(crate::bench::run(crate::bench::Plan { folder: data, holders, transfers, http_holders, http_transfers, skip_http, database, json }))
 }
 
 fn within_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {

@@ -2,7 +2,8 @@
 //!
 //! The client shares the machine with the server, so it is as plain as can be: one task and one socket for each connection, requests made beforehand.
 
-use super::{HttpFigures, Plan, country, quantile};
+use super::figures::{Http, Ratio, Runs};
+use super::{Plan, country, micros, quantile};
 use crate::app::App;
 use crate::identity::{Adapters, Identity};
 use crate::server::{self, Profile};
@@ -11,7 +12,7 @@ use gongji_ledger::{Fen, HolderId, Part};
 use gongji_store::clock::{Clock, MovableClock};
 use gongji_store::seal::Sensitive;
 use gongji_store::sqlite::SqliteStore;
-use gongji_store::vault::{NewPerson, Vault};
+use gongji_store::vault::{NewPerson, SessionToken, Vault};
 use gongji_store::{Engine, Options};
 use gongji_wallet::command::transfer_binding;
 use std::net::SocketAddr;
@@ -30,55 +31,66 @@ const CONNECTIONS: [usize; 2] = [64, 256];
 /// Transfers of one person on the bench's one day.
 const EACH_MAX: u64 = 3;
 
-pub(super) async fn measure(plan: &Plan, folder: &Path) -> anyhow::Result<Vec<HttpFigures>> {
-    let runs = CONNECTIONS.len() as u64;
+pub(super) async fn measure(plan: &Plan, folder: &Path) -> anyhow::Result<Vec<Http>> {
+    let runs = (CONNECTIONS.len() * plan.repeat) as u64;
     ensure!(
         plan.http_transfers * runs <= plan.http_holders * EACH_MAX,
         "{} people may not send {} transfers in a day",
         plan.http_holders,
         plan.http_transfers * runs
     );
-    let clock = Arc::new(MovableClock::standing(country::first_morning() - gongji_wallet::day::DAY_MS));
+    let clock = country::eve();
     let app = open(plan, folder, clock.clone()).await?;
-    let bar = super::partition::bar(plan.http_transfers * runs, "准备请求");
     clock.set(country::first_morning());
-    let requests = prepare(&app, plan, runs, &bar)?;
-    bar.finish_and_clear();
+    let tokens = log_in(&app, plan)?;
 
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(server::serve(listener, app.metrics.clone(), server::router(app.clone(), Profile::bench()), async move { drop(stopped.await) }));
-    let mut figures = Vec::new();
-    for (connections, requests) in CONNECTIONS.into_iter().zip(requests) {
-        let echo = Arc::new(requests.iter().map(|request| request.for_echo.clone()).collect::<Vec<_>>());
-        let transfers = Arc::new(requests.into_iter().map(|request| request.transfer).collect::<Vec<_>>());
-        let count = transfers.len();
-        let echoed = drive(address, connections, echo).await?;
-        let moved = drive(address, connections, transfers).await?;
-        ensure!(echoed.refused == 0, "the echo route refused {} requests", echoed.refused);
-        ensure!(moved.refused * 1_000 <= count as u64, "{} of {count} transfers were refused", moved.refused);
-        figures.push(HttpFigures {
-            connections,
-            transfers_per_s: moved.per_s(),
-            echo_per_s: echoed.per_s(),
-            p50_us: quantile(&moved.latencies, 500),
-            p99_us: quantile(&moved.latencies, 990),
-            refused: moved.refused,
-        });
+    let bar = super::bar(plan.http_transfers * runs, "HTTP");
+    let mut told = CONNECTIONS.map(|_| Vec::new());
+    let mut number = 0;
+    for _ in 0..plan.repeat {
+        for (connections, told) in CONNECTIONS.into_iter().zip(&mut told) {
+            let (transfers, echo) = prepare(&app, plan, &tokens, number)?;
+            number += plan.http_transfers;
+            let echoed = drive(address, connections, Arc::new(echo)).await?;
+            ensure!(echoed.refused == 0, "the echo route refused {} requests", echoed.refused);
+            let moved = drive(address, connections, Arc::new(transfers)).await?;
+            ensure!(moved.refused * 1_000 <= plan.http_transfers, "{} of {} transfers were refused", moved.refused, plan.http_transfers);
+            app.engine.flush().await;
+            bar.inc(plan.http_transfers);
+            told.push((moved, echoed));
+        }
     }
+    bar.finish_and_clear();
     let _ = stop.send(());
     serving.await??;
-    app.engine.flush().await;
     Arc::into_inner(app).context("a request still holds the program")?.engine.stop();
     crate::verify::run(folder, true)?;
-    Ok(figures)
+    Ok(CONNECTIONS.into_iter().zip(told).map(|(connections, told)| figures(connections, plan.http_transfers, &told)).collect())
+}
+
+/// Of some runs: transfers, and the echo beside.
+fn figures(connections: usize, transfers: u64, told: &[(Driven, Driven)]) -> Http {
+    let of = |figure: &dyn Fn(&Driven) -> u64| Runs::of(told.iter().map(|(moved, _)| figure(moved)).collect());
+    Http {
+        connections,
+        transfers,
+        transfers_per_s: of(&Driven::per_s),
+        echo_per_s: Runs::of(told.iter().map(|(_, echoed)| echoed.per_s()).collect()),
+        ratio: Ratio::median(told.iter().map(|(moved, echoed)| Ratio::of(moved.per_s(), echoed.per_s())).collect()),
+        p50_us: of(&|moved| quantile(&moved.latencies, 500)),
+        p99_us: of(&|moved| quantile(&moved.latencies, 990)),
+        refused: told.iter().map(|(moved, _)| moved.refused).sum(),
+    }
 }
 
 /// A fresh installation with people in the vault and in the books.
 async fn open(plan: &Plan, folder: &Path, clock: Arc<MovableClock>) -> anyhow::Result<Arc<App>> {
     let store = Arc::new(SqliteStore::open(folder, 1)?);
-    let engine = Engine::start(store, clock.clone(), Options::new(1))?;
+    let engine = Arc::new(Engine::start(store, clock.clone(), Options::new(1))?);
     let vault = Vault::open(folder, 1)?;
     let people: Vec<NewPerson> = (1..=plan.http_holders)
         .map(|serial| NewPerson { id_number: Sensitive::new(id_number(serial)), name: Sensitive::new(name(serial)), phone: None })
@@ -90,9 +102,11 @@ async fn open(plan: &Plan, folder: &Path, clock: Arc<MovableClock>) -> anyhow::R
         ensure!(put.iter().enumerate().all(|(at, put)| put.holder() == expected(at)), "the vault numbers people in the order they come");
     }
     country::open_areas(&engine).await?;
-    let bar = super::partition::bar(plan.http_holders, "建立参保人");
-    country::settle_people(&engine, PART, plan.http_holders, now, |count| bar.inc(count)).await?;
+    let bar = super::bar(plan.http_holders, "建立参保人");
+    country::settle_people(&engine, PART, plan.http_holders, now, &bar).await?;
     bar.finish_and_clear();
+    engine.flush().await;
+    let engine = Arc::into_inner(engine).expect("all chunks have come back");
     let identity = Identity::new(vault.clone(), Adapters::sandbox());
     Ok(Arc::new(App { engine, vault, identity, clock, asks: Default::default(), metrics: Default::default(), sandbox: None }))
 }
@@ -113,24 +127,28 @@ fn name(serial: u64) -> String {
     ["张", "李"][usize::from(serial.is_multiple_of(2))].chars().chain([at(1), at(20)]).collect()
 }
 
-#[derive(Clone)]
-struct Prepared {
-    transfer: Vec<u8>,
-    for_echo: Vec<u8>,
-}
-
-/// Makes every request of every run: sessions opened, proofs issued, bodies written.
-fn prepare(app: &App, plan: &Plan, runs: u64, bar: &indicatif::ProgressBar) -> anyhow::Result<Vec<Vec<Prepared>>> {
+/// A session for everybody.
+fn log_in(app: &App, plan: &Plan) -> anyhow::Result<Vec<SessionToken>> {
     let now = app.now();
+    let bar = super::bar(plan.http_holders, "登录");
     let mut tokens = Vec::new();
     for serial in 1..=plan.http_holders {
-        tokens.push(app.vault.start_session(HolderId::new(PART, serial).0, "bench", now)?.0);
+        let (token, _) = app.vault.start_session(HolderId::new(PART, serial).0, "bench", now)?;
         // Look-ups are warm, as they are for people who use the service.
-        app.vault.session(tokens.last().context("just pushed")?, now)?;
+        app.vault.session(&token, now)?;
         app.vault.match_person(&id_number(serial), &name(serial))?;
+        tokens.push(token);
+        bar.inc(1);
     }
-    let mut prepared = vec![Vec::new(); usize::try_from(runs)?];
-    for number in 0..plan.http_transfers * runs {
+    bar.finish_and_clear();
+    Ok(tokens)
+}
+
+/// The requests of a run, from transfer `first` on, and the same for the echo route: proofs issued, bodies written.
+fn prepare(app: &App, plan: &Plan, tokens: &[SessionToken], first: u64) -> anyhow::Result<(Vec<Vec<u8>>, Vec<Vec<u8>>)> {
+    let now = app.now();
+    let (mut transfers, mut echo) = (Vec::new(), Vec::new());
+    for number in first..first + plan.http_transfers {
         let serial = number % plan.http_holders + 1;
         let sender = HolderId::new(PART, serial);
         let receiver = country::relative(sender);
@@ -146,18 +164,17 @@ fn prepare(app: &App, plan: &Plan, runs: u64, bar: &indicatif::ProgressBar) -> a
         .to_string();
         let token = tokens[usize::try_from(serial - 1)?].reveal();
         let key = uuid::Uuid::now_v7();
-        let head = |path: &str| {
+        let to = |path: &str| {
             format!(
                 "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\nauthorization: Bearer {token}\r\nidempotency-key: {key}\r\ncontent-length: {}\r\n\r\n{body}",
                 body.len()
             )
             .into_bytes()
         };
-        let one = Prepared { transfer: head("/api/v1/transfers"), for_echo: head("/api/v1/echo") };
-        prepared[usize::try_from(number / plan.http_transfers)?].push(one);
-        bar.inc(1);
+        transfers.push(to("/api/v1/transfers"));
+        echo.push(to("/api/v1/echo"));
     }
-    Ok(prepared)
+    Ok((transfers, echo))
 }
 
 struct Driven {
@@ -209,7 +226,7 @@ async fn caller(mut socket: TcpStream, next: Arc<AtomicUsize>, requests: Arc<Vec
                 break status;
             }
         };
-        latencies.push(u64::try_from(asked.elapsed().as_micros())?);
+        latencies.push(micros(asked.elapsed()));
         match status {
             200..=299 => done += 1,
             400..=499 => refused += 1,

@@ -3,6 +3,7 @@
 
 mod api;
 mod canary;
+mod cli_bench;
 mod cli_commands;
 mod cli_import;
 mod cli_postgres;
