@@ -9,9 +9,11 @@ mod rows;
 use crate::kept::Kept;
 use gongji_audit::{Auditor, Finding, LineRow, Rows};
 use gongji_ledger::Part;
-use gongji_store::{Books, Fault};
 use gongji_store::sqlite::SqliteStore;
 use gongji_store::store::{Journal, Projected, Record, Store};
+use gongji_store::{Books, Fault};
+use gongji_wallet::ids::Key;
+use gongji_wallet::object::Object;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -107,6 +109,8 @@ struct Standing {
     /// State as of `objects_seq`.
     objects: Books,
     objects_at: Projected,
+    /// What was made once, after `objects_seq`: such rows are written with the lines.
+    later: Vec<(Key, Object)>,
     lines: Receiver<Result<LineRow, Fault>>,
     next_line: Option<LineRow>,
     lines_seq: u64,
@@ -223,7 +227,7 @@ fn stand_still(store: &dyn Store, part: Part) -> Result<Standing, Fault> {
             let _ = sender.send(Err(fault));
         }
     })?;
-    Ok(Standing { objects, objects_at, lines, next_line: None, lines_seq })
+    Ok(Standing { objects, objects_at, later: Vec::new(), lines, next_line: None, lines_seq })
 }
 
 /// The partition whose next record was committed first.
@@ -276,8 +280,16 @@ impl Audit {
             self.auditor.missing_of(part, &[Rows::Lines])?;
         }
         if seq == books.objects_at.objects_seq {
-            self.rows += rows::compare(&mut self.auditor, part, &mut books.objects)?;
+            let (count, later) = rows::compare(&mut self.auditor, part, &mut books.objects)?;
+            self.rows += count;
+            books.later = later;
             self.auditor.missing_of(part, &STATE_ROWS)?;
+        }
+        if seq == books.objects_at.lines_seq {
+            for (key, object) in books.later.drain(..) {
+                rows::object_as_expected(&mut self.auditor, part, &key, &object)?;
+            }
+            self.auditor.missing_of(part, &[Rows::Answers])?;
         }
         if seq == reading.head && seq < books.lines_seq.max(books.objects_at.objects_seq) {
             return Err(Fault::Damaged(format!("partition {part}: the books are ahead of the journal, which ends at {seq}")).into());

@@ -2,32 +2,37 @@
 
 use super::VerifyError;
 use gongji_audit::wire::{Account as AuditedAccount, Enrolment, EnrolmentStatus as AuditedStatus, GrantKind as AuditedKind, Lot as AuditedLot, Origin};
-use gongji_audit::{Auditor, Finding, LineRow, OrderRow, PaymentRow, PersonRow, Side};
+use gongji_audit::{Auditor, Finding, FindingKind, LineRow, OrderRow, PaymentRow, PersonRow, Side};
 use gongji_ledger::{Account, GrantKind, Lot, Part};
-use gongji_store::Fault;
 use gongji_store::Books;
+use gongji_store::Fault;
 use gongji_wallet::ids::Key;
 use gongji_wallet::object::{Counterparty, EnrolmentStatus, Holder, Line, Object, OrderState, PaymentState, Purse, TransferState};
 
-/// Compares every object of one partition's books; returns how many there are.
-pub fn compare(auditor: &mut Auditor, part: Part, books: &mut Books) -> Result<u64, VerifyError> {
-    let mut count = 0;
+/// Compares every object of one partition's books; returns how many there are, and those made once that are of later records than the rest.
+pub fn compare(auditor: &mut Auditor, part: Part, books: &mut Books) -> Result<(u64, Vec<(Key, Object)>), VerifyError> {
+    let (mut count, mut later) = (0, Vec::new());
     let mut differs: Option<Finding> = None;
     let read = books.each_object(&mut |key, object| {
         count += 1;
-        object_as_expected(auditor, part, &key, &object).map_err(|finding| {
-            let told = finding.en();
-            differs = Some(finding);
-            Fault::Damaged(told)
-        })
+        match object_as_expected(auditor, part, &key, &object) {
+            Err(finding) if object.is_made_once() && finding.kind == FindingKind::RowUnknown => later.push((key, object)),
+            Err(finding) => {
+                let told = finding.en();
+                differs = Some(finding);
+                return Err(Fault::Damaged(told));
+            }
+            Ok(()) => {}
+        }
+        Ok(())
     });
     match differs {
         Some(finding) => Err(finding.into()),
-        None => Ok(read.map(|()| count)?),
+        None => Ok(read.map(|()| (count, later))?),
     }
 }
 
-fn object_as_expected(auditor: &mut Auditor, part: Part, key: &Key, object: &Object) -> gongji_audit::Result {
+pub fn object_as_expected(auditor: &mut Auditor, part: Part, key: &Key, object: &Object) -> gongji_audit::Result {
     match (key, object) {
         (_, Object::Holder(person)) => holder_as_expected(auditor, person),
         (_, Object::Outgoing(outgoing)) => auditor.expect_transfer(part, outgoing.transfer.id.0, Side::Sender, transfer_state(outgoing.state)),

@@ -9,8 +9,10 @@ mod family;
 mod restore;
 mod wire;
 
+use crate::postgres_server::Database;
 use crate::program::{Program, verified};
 use family::{CAST, Cast, Counts, Family, Member, Random};
+use gongji::installation::{Installation, Profile};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -147,6 +149,15 @@ async fn kill_and_restart(folder: &Path, kills: usize, seed: u64) {
 async fn ten_kills_lose_nothing_and_repeat_nothing() {
     let folder = tempfile::tempdir().unwrap();
     kill_and_restart(&folder.path().join("data"), 10, 20_261_123).await;
+}
+
+/// The database lives on and may still commit what the dead had sent: the next start finds it, and nobody is told otherwise.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn four_kills_lose_nothing_and_repeat_nothing_on_postgresql() {
+    let (folder, database) = (tempfile::tempdir().unwrap(), Database::new());
+    let data = folder.path().join("data");
+    Installation::open_or_create(&data, Profile::Sandbox, Some(4)).unwrap().keep_in(&database.url()).unwrap();
+    kill_and_restart(&data, 4, 20_261_124).await;
 }
 
 /// `GONGJI_SEED` picks other moments to die.
