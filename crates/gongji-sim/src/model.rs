@@ -165,6 +165,8 @@ pub struct Model {
     to_recall: BTreeSet<TransferId>,
     /// The transfer whose sender's side heard of its end last in this record.
     heard_last: Option<TransferId>,
+    /// What this command captured, refunded or paid in last: of which payment or to whom, and how much.
+    last_step: Option<([u8; 16], Fen)>,
     /// What institutions asked for, by the payment's id.
     pub placed: BTreeMap<PaymentId, PlaceOrder>,
 }
@@ -202,6 +204,7 @@ impl Model {
             recalled: BTreeSet::new(),
             to_recall: BTreeSet::new(),
             heard_last: None,
+            last_step: None,
             placed: BTreeMap::new(),
         }
     }

@@ -411,7 +411,8 @@ impl World {
         let count = waiting.len().min(max);
         let taken: Vec<(Asker, Request)> = waiting.drain(..count).collect();
         let requests: Vec<Request> = taken.iter().map(|(_, request)| request.clone()).collect();
-        let crashes = self.choose_fates();
+        let doubt = self.choose_fates();
+        let crashes = doubt.is_some_and(|kind| matches!(kind, Kind::CrashBeforeCommit | Kind::CrashAfterCommit));
         let before = self.store.landed(part);
         let is_owner = self.owner[usize::from(part)] == process;
         let Some(stepped) = self.processes[process].parts.get_mut(&part) else { return Ok(()) };
@@ -439,6 +440,16 @@ impl World {
             self.faults.add(Kind::StaleWriter);
         }
         let landed = self.store.landed(part) - before;
+        let is_full = self.fates.lock().expect("nobody panics with the fates in hand").full.contains(&part);
+        if is_owner && !is_full && !self.half_taken.contains(&part) {
+            // Whoever may take over again learns what became of the commit.
+            let is_resolved = match doubt {
+                Some(Kind::CommitReplyLost) => outcome.is_ok(),
+                Some(Kind::CommitUnknownNotLanded) => matches!(outcome, Ok(_) | Err(Fault::Failed(_))) && !is_ended,
+                _ => true,
+            };
+            ensure(is_resolved, || format!("a commit in doubt stays in doubt: {outcome:?}"))?;
+        }
         self.trace.note(format_args!("{} batch {process}/{part} {count} {:?} landed {landed}", self.now(), outcome.as_ref().map(Vec::len)));
         self.absorb(part)?;
         ensure(landed <= 1, || format!("one batch of partition {part} became {landed} records"))?;
@@ -481,27 +492,27 @@ impl World {
         Ok(())
     }
 
-    /// What the next commit meets with. Returns whether the process dies of it.
-    fn choose_fates(&mut self) -> bool {
+    /// What the next commit meets with.
+    fn choose_fates(&mut self) -> Option<Kind> {
         use Fate::*;
-        let fates: &[(Kind, &[Fate], bool)] = &[
-            (Kind::CommitReplyLost, &[HappensUnheard], false),
-            (Kind::CommitUnknownNotLanded, &[FailsUnheard], false),
-            (Kind::CommitUnknownThenTakenOver, &[HappensUnheard, TooLate], false),
-            (Kind::CommitUnknownThenStoreDown, &[FailsUnheard, Fails], false),
-            (Kind::CrashBeforeCommit, &[FailsUnheard, Fails], true),
-            (Kind::CrashAfterCommit, &[HappensUnheard, Fails], true),
+        let fates: &[(Kind, &[Fate])] = &[
+            (Kind::CommitReplyLost, &[HappensUnheard]),
+            (Kind::CommitUnknownNotLanded, &[FailsUnheard]),
+            (Kind::CommitUnknownThenTakenOver, &[HappensUnheard, TooLate]),
+            (Kind::CommitUnknownThenStoreDown, &[FailsUnheard, Fails]),
+            (Kind::CrashBeforeCommit, &[FailsUnheard, Fails]),
+            (Kind::CrashAfterCommit, &[HappensUnheard, Fails]),
         ];
         if self.is_calm || !self.rng.percent(self.config.commit_faults) {
-            return false;
+            return None;
         }
-        let (kind, fates, crashes) = fates[self.rng.below(fates.len())];
+        let (kind, fates) = fates[self.rng.below(fates.len())];
         if !self.config.has(kind) {
-            return false;
+            return None;
         }
         self.faults.add(kind);
         self.fate(fates);
-        crashes
+        Some(kind)
     }
 
     fn answer(&mut self, process: usize, part: Part, taken: Vec<(Asker, Request)>, replies: Vec<Reply>) -> Check {

@@ -195,6 +195,9 @@ impl Writer {
         if requests.is_empty() {
             return Ok(Vec::new());
         }
+        if planted("failed-batch-forgets-deadlines") {
+            self.due.retain(|waiting| !due.contains(waiting));
+        }
         let mut decisions = self.decide_and_commit(&requests, stamp)?;
         for done in &due {
             self.due.remove(done);
@@ -253,7 +256,7 @@ impl Writer {
             let is_as_before = head.seq == self.head.seq && head.hash == self.head.hash;
             if has_landed || is_as_before {
                 self.journal = journal;
-                self.head.epoch = head.epoch;
+                self.head.epoch = if planted("second-doubt-ends-the-writer") { self.head.epoch } else { head.epoch };
                 return if has_landed { Ok(()) } else { Err(Fault::Failed(why)) };
             }
         }

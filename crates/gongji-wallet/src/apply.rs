@@ -187,7 +187,7 @@ impl Work<'_> {
             }
             Fact::RelationEnded { holder, other, why } => {
                 let holder = self.holder_mut(*holder);
-                holder.agents.retain(|agent| agent != other);
+                holder.agents.retain(|agent| agent != other || planted("former-relative-stays-agent"));
                 if let Some(relation) = holder.relations.iter_mut().find(|relation| relation.other == *other) {
                     relation.ended = Some((stamp, *why));
                     relation.pending_at_end = holder.outgoing.clone();

@@ -395,7 +395,7 @@ pub(crate) fn accept(work: &mut Work, id: TransferId, holder: HolderId, by: Hold
     }
     let posting = Move::new(Account::Awaiting { holder }, Account::Wallet { holder }, transfer.lots.clone());
     close(work, &transfer, Some(by), TransferState::Credited, posting, Vec::new())?;
-    if !confirmed {
+    if !confirmed && !planted("acceptance-confirms-nothing") {
         let (other, code) = (transfer.sender, transfer.relation);
         work.emit(Fact::RelationConfirmed { holder, other, code, declared_here: false }, Vec::new())?;
     }

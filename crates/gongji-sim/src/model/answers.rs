@@ -21,6 +21,9 @@ impl Model {
     pub(super) fn check_answer(&self, at: At, key: &RequestKey, fingerprint: &[u8; 16], outcome: &Outcome) -> Check {
         ensure(!self.answers.contains_key(&(at.part, *key)), || "a request is answered a second time".to_owned())?;
         let command = self.asked.get(&(at.part, *key, *fingerprint)).ok_or("something is answered that nobody asked")?;
+        if !matches!(outcome, Outcome::Refused(_)) {
+            self.check_as_asked(at, command)?;
+        }
         match outcome {
             Outcome::Refused(reasons) => self.check_refusal(at, command, reasons),
             Outcome::Transfer { id, state, amount, deadline, .. } => {
@@ -103,6 +106,40 @@ impl Model {
             *told.entry(format!("payment became {:?}", paid.state)).or_default() += 1;
         }
         told
+    }
+
+    /// What was done is what was asked for: this payment, this amount, to this person.
+    fn check_as_asked(&self, at: At, command: &Command) -> Check {
+        let last = self.last_step;
+        let holds = match command {
+            Command::RequestTransfer(asked) => self.transfers.get(&asked.id).is_some_and(|moving| {
+                let transfer = &moving.transfer;
+                let is_from_wallet = transfer.source == gongji_wallet::object::Purse::Wallet;
+                (transfer.sender, transfer.receiver, transfer.amount(), is_from_wallet) == (asked.sender, asked.receiver, asked.amount, asked.from_wallet)
+            }),
+            Command::AcceptTransfer { id, receiver, .. } => {
+                // Unless the sender lives here too and has meanwhile lost the ground for it.
+                let sender = self.transfers[id].transfer.sender;
+                let is_gone = sender.part() == at.part && self.people.get(&sender).is_none_or(|person| !person.is_related(*receiver));
+                is_gone || self.people.get(receiver).is_some_and(|person| person.is_related(sender))
+            }
+            Command::Capture { payment, amount, last: is_last, .. } => {
+                let rest = self.payments.get(payment).map(|paid| paid.remaining());
+                last == Some((payment.0, *amount)) && (!is_last || rest == Some(Fen::ZERO))
+            }
+            Command::Refund { payment, amount, .. } => last == Some((payment.0, *amount)),
+            Command::Void { payment, .. } => self.payments.get(payment).is_some_and(|paid| !paid.is_open() && paid.remaining().is_zero()),
+            Command::Contribute { holder, amount, .. } => last == Some((contribution(*holder), *amount)),
+            Command::IssueCode { holder, by, code, first } => {
+                self.codes.get(code).is_some_and(|(code, _)| (code.holder, code.by, code.first) == (*holder, *by, *first))
+            }
+            Command::PayPremium { payment, payer, insured, area, year, .. } => self.payments.get(payment).is_some_and(|paid| {
+                let purpose = Purpose::Premium { insured: *insured, area: *area, year: *year };
+                paid.holder == *payer && paid.purpose == purpose
+            }),
+            _ => true,
+        };
+        ensure(holds, || format!("what was done in partition {} is not what was asked for: {command:?}", at.part))
     }
 
     fn check_done(&self, command: &Command) -> Check {
@@ -413,4 +450,11 @@ fn payer_of(payer: &Payer) -> (Option<HolderId>, Option<gongji_wallet::ids::Code
         Payer::Code(code) => (None, Some(*code)),
         Payer::Holder { holder, .. } => (Some(*holder), None),
     }
+}
+
+/// How a contribution to somebody stands as a step.
+pub(super) fn contribution(holder: HolderId) -> [u8; 16] {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&holder.0.to_be_bytes());
+    id
 }

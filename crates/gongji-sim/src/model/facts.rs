@@ -168,7 +168,11 @@ impl Model {
                 person.code = None;
                 self.untie(*holder)?;
             }
-            Fact::Contributed { .. } | Fact::LotsSentBack { .. } | Fact::LotsCameBack { .. } | Fact::PremiumRefused { .. } => {}
+            Fact::Contributed { holder, .. } => {
+                let amount = event.moves.iter().map(gongji_ledger::Move::amount).sum();
+                self.last_step = Some((super::answers::contribution(*holder), amount));
+            }
+            Fact::LotsSentBack { .. } | Fact::LotsCameBack { .. } | Fact::PremiumRefused { .. } => {}
             Fact::WalletOpened { holder, place, .. } => {
                 self.person(*holder)?.wallet = Some(Wallet { place: *place, changed_at: None, lots: Default::default() });
             }
@@ -274,6 +278,7 @@ impl Model {
             }
             Fact::PaymentHeld(payment) => self.note_hold(payment)?,
             Fact::PaymentCaptured { payment, amount, .. } => {
+                self.last_step = Some((payment.0, *amount));
                 let paid = self.payments.get_mut(payment).ok_or("unknown")?;
                 paid.captured += *amount;
                 let mut left = *amount;
@@ -291,6 +296,7 @@ impl Model {
                 self.note_payment(*payment)?;
             }
             Fact::PaymentRefunded { payment, amount, state, .. } => {
+                self.last_step = Some((payment.0, *amount));
                 let paid = self.payments.get_mut(payment).ok_or("unknown")?;
                 paid.refunded += *amount;
                 paid.state = *state;
@@ -307,6 +313,7 @@ impl Model {
         }
         if ends_command(event) {
             self.at_hand = None;
+            self.last_step = None;
         }
         Ok(())
     }
@@ -513,6 +520,8 @@ impl Model {
             OrderState::Placed => {
                 let is_ready = self.pinned.institutions.get(&order.id.institution).is_some_and(|(_, off)| !off);
                 let bill = order.bill;
+                let is_asked = self.placed.get(&order.payment).is_some_and(|asked| asked.order == order.id && asked.bill == bill);
+                ensure(is_asked, || "an order is recorded that nobody placed like that".to_owned())?;
                 ensure(is_ready && bill.own.is_positive() && bill.total == bill.fund + bill.own + bill.institution, || "a bill that is none".to_owned())
             }
             ref state => Err(format!("an order begins as {state:?}")),
