@@ -45,7 +45,7 @@ pub struct Task {
     wants_growth: bool,
     /// Statement pages to be asked for.
     pages: u64,
-    /// Transfers after which it tells that it may be killed; `None`: it is to stop.
+    /// Transfers since the books were last written after which it tells that it may be killed; `None`: it is to stop.
     until_killed: Option<u64>,
 }
 
@@ -70,7 +70,8 @@ pub(super) struct Figures {
 pub(super) async fn measure(plan: &Plan, folder: &Path, core_per_s: Option<u64>) -> anyhow::Result<Figures> {
     let wants_restart = plan.wants(Scenario::Restart);
     let holders = plan.growth_holders.next_multiple_of(2);
-    let until_killed = |kill: usize| wants_restart.then(|| (plan.transfers / 20).max(1) * (kill as u64 + 1));
+    // Kills fall into all phases of the books, which are written every few hundred thousand transfers.
+    let until_killed = |kill: usize| wants_restart.then(|| (plan.transfers * (kill as u64 + 1) / (plan.repeat as u64 * 4)).max(1));
     let mut task = Task {
         folder: folder.to_owned(),
         holders,
@@ -214,10 +215,17 @@ pub async fn write(task: Task) -> anyhow::Result<()> {
         traffic.stop();
         return Ok(());
     };
-    let told = drive(&mut traffic, until_killed, None, &bar(until_killed, "转账")).await?;
-    child::tell(&UnderFire { number: told.last })?;
+    traffic.engine.flush().await;
+    let (first, fire) = (traffic.next, bar(until_killed, "转账,直到被杀掉"));
+    let watched = fire.clone();
+    tokio::spawn(async move {
+        while watched.position() < until_killed {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        child::tell(&UnderFire { number: first + watched.position() - 1 })
+    });
     loop {
-        drive(&mut traffic, until_killed, None, &indicatif::ProgressBar::hidden()).await?;
+        drive(&mut traffic, until_killed * 4, None, &fire).await?;
     }
 }
 

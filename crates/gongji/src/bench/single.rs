@@ -78,7 +78,7 @@ impl Traffic {
             latencies.push(micros(asked.elapsed()));
             refused += u64::from(!country::credited(reply)?);
         }
-        Ok(traffic::Told { asked: count, refused, elapsed: begin.elapsed(), latencies, last: 0 })
+        Ok(traffic::Told { asked: count, refused, elapsed: begin.elapsed(), latencies })
     }
 }
 

@@ -20,7 +20,7 @@ pub struct Traffic {
     /// People of each partition.
     holders: u64,
     /// Number of the next transfer, the same in each partition.
-    next: u64,
+    pub next: u64,
 }
 
 /// What came of some transfers.
@@ -30,8 +30,6 @@ pub struct Told {
     pub elapsed: Duration,
     /// From handing each chunk in to having all its answers (µs), in order of size.
     pub latencies: Vec<u64>,
-    /// Number of the last transfer of the first partition; all up to it have been answered.
-    pub last: u64,
 }
 
 impl Told {
@@ -82,7 +80,7 @@ impl Traffic {
             days.push((now, (1..=self.parts).map(of).collect::<Vec<_>>()));
             self.next = until;
         }
-        let mut told = Told { asked: count * u64::from(self.parts), refused: 0, elapsed: Duration::ZERO, latencies: Vec::new(), last: end - 1 };
+        let mut told = Told { asked: count * u64::from(self.parts), refused: 0, elapsed: Duration::ZERO, latencies: Vec::new() };
         let begin = Instant::now();
         let mut asked = 0;
         for (now, parts) in days {
@@ -134,8 +132,10 @@ async fn feed(
 ) -> anyhow::Result<(u64, Vec<u64>)> {
     let (mut refused, mut latencies) = (0, Vec::with_capacity(chunks.len()));
     let mut under_way = UnderWay::new();
-    let mut told = |came: Option<(u64, u64)>| {
-        if let Some((chunk_refused, latency)) = came {
+    // In the order of the chunks: whatever the bar has counted has been answered.
+    let mut told = |came: Option<(u64, u64, u64)>| {
+        if let Some((count, chunk_refused, latency)) = came {
+            bar.inc(count);
             refused += chunk_refused;
             latencies.push(latency);
         }
@@ -148,17 +148,16 @@ async fn feed(
         }
         let count = chunk.len() as u64;
         ahead += count;
-        let (engine, bar) = (engine.clone(), bar.clone());
+        let engine = engine.clone();
         let asking = async move {
             let asked = Instant::now();
             let replies = engine.ask_all(part, chunk).await;
             let latency = micros(asked.elapsed());
-            bar.inc(count);
             let mut refused = 0;
             for reply in replies {
                 refused += u64::from(!country::credited(reply)?);
             }
-            Ok((refused, latency))
+            Ok((count, refused, latency))
         };
         told(under_way.add(asking).await?);
     }
