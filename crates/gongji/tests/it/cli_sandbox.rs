@@ -88,10 +88,11 @@ async fn a_changed_row_is_found_and_named() {
     drop(start(folder.path(), Some(1), false).await);
     verify::run(folder.path(), true).unwrap();
     let books = "p01/books.sqlite";
-    tamper(folder.path(), books, "create table kept as select * from line where number = 7");
-    tamper(folder.path(), books, "delete from line where number = 7");
+    // Statement lines are blocks of kind 66.
+    tamper(folder.path(), books, "create table kept as select * from block where kind = 66 order by first limit 1");
+    tamper(folder.path(), books, "delete from block where kind = 66 and first = (select first from kept)");
     assert_eq!(finding(folder.path()), ("ROW_MISSING", 1));
-    tamper(folder.path(), books, "insert into line select * from kept");
+    tamper(folder.path(), books, "insert into block select * from kept");
     verify::run(folder.path(), true).unwrap();
     // A person vanishes from the books.
     let people = "select key from object where key >= x'02' and key < x'03' order by key";
