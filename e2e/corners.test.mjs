@@ -2,16 +2,9 @@
 // the order of the tests is part of them.
 
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import { openPage } from './browser.mjs';
-import { as, browser, keys, leave, logins, server } from './stage.mjs';
+import { describe, it } from 'node:test';
+import { as, keys, leave, logins, sandbox } from './stage.mjs';
 import * as people from './steps.mjs';
-
-let sandbox;
-
-before(async () => {
-  sandbox = await openPage(browser, server.origin);
-});
 
 const main = (page) => page.locator('main').innerText();
 
@@ -121,7 +114,7 @@ describe('acting for a relative', () => {
 
   it('confirms on the phone what a mother pays without one', async () => {
     const daughter = await as('古丽娜尔·买买提', { script: false });
-    const till = await openPage(browser, server.origin);
+    const till = await as(null);
     await people.openCashier(till, keys['喀什安和医院']);
     const order = await people.askRelative(till, '990165196009130021', { total: '90', fund: '60', own: '30' });
     await people.landed(till, '等家人在手机上确认');

@@ -8,6 +8,8 @@ import * as people from './steps.mjs';
 
 export let browser;
 export let server;
+/** A page at the sandbox's own counter: its clock, its inbox. */
+export let sandbox;
 /** Sample logins by name. */
 export let logins;
 /** Keys of sample institutions by name. */
@@ -15,10 +17,9 @@ export let keys;
 
 before(async () => {
   [browser, server] = await Promise.all([startBrowser(), startServer()]);
-  const page = await openPage(browser, server.origin);
-  logins = await people.samplePeople(page);
-  keys = await people.sampleInstitutions(page);
-  await page.leave();
+  sandbox = await openPage(browser, server.origin);
+  logins = await people.samplePeople(sandbox);
+  keys = await people.sampleInstitutions(sandbox);
 });
 
 after(async () => {
