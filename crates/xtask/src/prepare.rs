@@ -21,7 +21,8 @@ const COMPILER: &[Need] = &[
     Need { package: "libc6-dev", is_there: || Path::new("/usr/include/stdio.h").exists() },
 ];
 
-const DATABASE: &[Need] = &[Need { package: "postgresql", is_there: has_postgresql }];
+const STORES: &[Need] =
+    &[Need { package: "postgresql", is_there: has_postgresql }, Need { package: "strace", is_there: || answers("strace", &["--version"]) }];
 
 const BROWSER: &[Need] = &[
     Need { package: "chromium", is_there: || Path::new("/usr/bin/chromium").exists() },
@@ -38,9 +39,9 @@ pub fn for_the_build() -> anyhow::Result<()> {
     install(COMPILER)
 }
 
-/// What the tests of the store need: a PostgreSQL to start, not one that runs.
+/// What the tests of the store need: a PostgreSQL to start, not one that runs, and a record of every write for the power cuts.
 pub fn for_the_tests() -> anyhow::Result<()> {
-    install(DATABASE)
+    install(STORES)
 }
 
 fn has_postgresql() -> bool {

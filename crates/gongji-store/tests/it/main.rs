@@ -15,4 +15,5 @@ mod postgres;
 mod postgres_proxy;
 mod postgres_server;
 mod postgres_standby;
+mod power;
 mod stores;
