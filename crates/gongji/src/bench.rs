@@ -68,8 +68,8 @@ pub struct Plan {
     pub payments: u64,
     /// People who act in the HTTP part.
     pub http_holders: u64,
-    /// Transfers of each HTTP run.
-    pub http_transfers: u64,
+    /// Transfers of each HTTP run; as many as those people may make in a day if not given.
+    pub http_transfers: Option<u64>,
     /// Transfers of each run of the single caller.
     pub single: u64,
     pub memory_holders: u64,

@@ -16,6 +16,7 @@ use gongji_store::vault::{NewPerson, SessionToken, Vault};
 use gongji_store::{Engine, Options};
 use gongji_wallet::command::transfer_binding;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,11 +34,12 @@ const EACH_MAX: u64 = 3;
 
 pub(super) async fn measure(plan: &Plan, folder: &Path) -> anyhow::Result<Vec<Http>> {
     let runs = (CONNECTIONS.len() * plan.repeat) as u64;
+    let transfers_of_a_run = plan.http_transfers.unwrap_or(plan.http_holders * EACH_MAX / runs);
     ensure!(
-        plan.http_transfers * runs <= plan.http_holders * EACH_MAX,
+        transfers_of_a_run * runs <= plan.http_holders * EACH_MAX,
         "{} people may not send {} transfers in a day",
         plan.http_holders,
-        plan.http_transfers * runs
+        transfers_of_a_run * runs
     );
     let clock = country::eve();
     let app = open(plan, folder, clock.clone()).await?;
@@ -48,19 +50,19 @@ pub(super) async fn measure(plan: &Plan, folder: &Path) -> anyhow::Result<Vec<Ht
     let address = listener.local_addr()?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(server::serve(listener, app.metrics.clone(), server::router(app.clone(), Profile::bench()), async move { drop(stopped.await) }));
-    let bar = super::bar(plan.http_transfers * runs, "HTTP");
+    let bar = super::bar(transfers_of_a_run * runs, "HTTP");
     let mut told = CONNECTIONS.map(|_| Vec::new());
     let mut number = 0;
     for _ in 0..plan.repeat {
         for (connections, told) in CONNECTIONS.into_iter().zip(&mut told) {
-            let (transfers, echo) = prepare(&app, plan, &tokens, number)?;
-            number += plan.http_transfers;
+            let (transfers, echo) = prepare(&app, &tokens, number..number + transfers_of_a_run)?;
+            number += transfers_of_a_run;
             let echoed = drive(address, connections, Arc::new(echo)).await?;
             ensure!(echoed.refused == 0, "the echo route refused {} requests", echoed.refused);
             let moved = drive(address, connections, Arc::new(transfers)).await?;
-            ensure!(moved.refused * 1_000 <= plan.http_transfers, "{} of {} transfers were refused", moved.refused, plan.http_transfers);
+            ensure!(moved.refused * 1_000 <= transfers_of_a_run, "{} of {transfers_of_a_run} transfers were refused", moved.refused);
             app.engine.flush().await;
-            bar.inc(plan.http_transfers);
+            bar.inc(transfers_of_a_run);
             told.push((moved, echoed));
         }
     }
@@ -69,7 +71,7 @@ pub(super) async fn measure(plan: &Plan, folder: &Path) -> anyhow::Result<Vec<Ht
     serving.await??;
     Arc::into_inner(app).context("a request still holds the program")?.engine.stop();
     crate::verify::run(folder, true)?;
-    Ok(CONNECTIONS.into_iter().zip(told).map(|(connections, told)| figures(connections, plan.http_transfers, &told)).collect())
+    Ok(CONNECTIONS.into_iter().zip(told).map(|(connections, told)| figures(connections, transfers_of_a_run, &told)).collect())
 }
 
 /// Of some runs: transfers, and the echo beside.
@@ -144,12 +146,12 @@ fn log_in(app: &App, plan: &Plan) -> anyhow::Result<Vec<SessionToken>> {
     Ok(tokens)
 }
 
-/// The requests of a run, from transfer `first` on, and the same for the echo route: proofs issued, bodies written.
-fn prepare(app: &App, plan: &Plan, tokens: &[SessionToken], first: u64) -> anyhow::Result<(Vec<Vec<u8>>, Vec<Vec<u8>>)> {
+/// The requests of a run, transfers of those numbers, and the same for the echo route: proofs issued, bodies written.
+fn prepare(app: &App, tokens: &[SessionToken], numbers: Range<u64>) -> anyhow::Result<(Vec<Vec<u8>>, Vec<Vec<u8>>)> {
     let now = app.now();
     let (mut transfers, mut echo) = (Vec::new(), Vec::new());
-    for number in first..first + plan.http_transfers {
-        let serial = number % plan.http_holders + 1;
+    for number in numbers {
+        let serial = number % tokens.len() as u64 + 1;
         let sender = HolderId::new(PART, serial);
         let receiver = country::relative(sender);
         let amount = Fen(i64::try_from(number % 997 + 1)?);

@@ -22,12 +22,12 @@ pub struct BenchArgs {
     /// 每次的支付笔数,默认二十万
     #[arg(long, default_value_t = 200_000, hide_default_value = true, value_name = "笔数", value_parser = parse_count)]
     payments: u64,
-    /// HTTP 部分的参保人数,默认十万;一人一天最多转三笔,所有次数加起来不能超过
-    #[arg(long, default_value_t = 100_000, hide_default_value = true, value_name = "人数", value_parser = parse_count)]
+    /// HTTP 部分的参保人数,默认六万;每人要登录一次,一天最多转三笔
+    #[arg(long, default_value_t = 60_000, hide_default_value = true, value_name = "人数", value_parser = parse_count)]
     http_holders: u64,
-    /// HTTP 部分每次的转账笔数,默认三万
-    #[arg(long, default_value_t = 30_000, hide_default_value = true, value_name = "笔数", value_parser = parse_count)]
-    http_transfers: u64,
+    /// HTTP 部分每次的转账笔数;不写就让每个人转满三笔
+    #[arg(long, value_name = "笔数", value_parser = parse_count)]
+    http_transfers: Option<u64>,
     /// 一次一笔的每次笔数,默认一千
     #[arg(long, default_value_t = 1_000, hide_default_value = true, value_name = "笔数", value_parser = parse_count)]
     single: u64,
