@@ -26,7 +26,12 @@ fn is_busy(world: &World, holder: HolderId) -> bool {
 }
 
 pub fn contribute(world: &mut World) {
-    let holder = somebody_who(world, |person| person.personal_total() < Fen(50_000) && !person.died);
+    // Also to those who have moved: their new account is empty whatever the old one holds.
+    let is_poor_where_insured = |person: &crate::model::Person| {
+        let balance = person.enrolment.and_then(|enrolment| person.personal.get(&enrolment.area).copied());
+        !person.died && balance.is_none_or(|balance| balance < Fen(50_000))
+    };
+    let holder = somebody_who(world, is_poor_where_insured);
     let area = world.model.people[&holder].enrolment.map_or(AREAS[0], |enrolment| enrolment.area);
     let amount = Fen(match world.rng.below(10) {
         0 => 0,
@@ -141,9 +146,10 @@ pub fn change_insurance_of(world: &mut World, holder: HolderId) {
     }
     let mut enrolment = enrolment(world);
     if let Some(known) = world.model.people[&holder].enrolment {
-        match world.rng.below(4) {
+        match world.rng.below(6) {
             0 => enrolment = gongji_wallet::object::Enrolment { status: EnrolmentStatus::Paused, ..known },
             1 | 2 => enrolment = gongji_wallet::object::Enrolment { status: EnrolmentStatus::Normal, ..known },
+            3 | 4 => enrolment = gongji_wallet::object::Enrolment { area: AREAS[world.rng.below(3)], status: EnrolmentStatus::Normal, ..known },
             _ => {}
         }
     }
