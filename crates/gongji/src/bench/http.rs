@@ -129,6 +129,9 @@ fn name(serial: u64) -> String {
     ["张", "李"][usize::from(serial.is_multiple_of(2))].chars().chain([at(1), at(20)]).collect()
 }
 
+/// Requests as they are sent.
+type Requests = Vec<Vec<u8>>;
+
 /// A session for everybody.
 fn log_in(app: &App, plan: &Plan) -> anyhow::Result<Vec<SessionToken>> {
     let now = app.now();
@@ -147,7 +150,7 @@ fn log_in(app: &App, plan: &Plan) -> anyhow::Result<Vec<SessionToken>> {
 }
 
 /// The requests of a run, transfers of those numbers, and the same for the echo route: proofs issued, bodies written.
-fn prepare(app: &App, tokens: &[SessionToken], numbers: Range<u64>) -> anyhow::Result<(Vec<Vec<u8>>, Vec<Vec<u8>>)> {
+fn prepare(app: &App, tokens: &[SessionToken], numbers: Range<u64>) -> anyhow::Result<(Requests, Requests)> {
     let now = app.now();
     let (mut transfers, mut echo) = (Vec::new(), Vec::new());
     for number in numbers {
@@ -193,7 +196,7 @@ impl Driven {
 }
 
 /// Sends every request once over so many connections, each one at a time.
-async fn drive(address: SocketAddr, connections: usize, requests: Arc<Vec<Vec<u8>>>) -> anyhow::Result<Driven> {
+async fn drive(address: SocketAddr, connections: usize, requests: Arc<Requests>) -> anyhow::Result<Driven> {
     let next = Arc::new(AtomicUsize::new(0));
     let mut sockets = Vec::new();
     for _ in 0..connections {
@@ -215,7 +218,7 @@ async fn drive(address: SocketAddr, connections: usize, requests: Arc<Vec<Vec<u8
     Ok(Driven { elapsed_us, done, refused, latencies })
 }
 
-async fn caller(mut socket: TcpStream, next: Arc<AtomicUsize>, requests: Arc<Vec<Vec<u8>>>) -> anyhow::Result<(u64, u64, Vec<u64>)> {
+async fn caller(mut socket: TcpStream, next: Arc<AtomicUsize>, requests: Arc<Requests>) -> anyhow::Result<(u64, u64, Vec<u64>)> {
     let mut answer = Vec::with_capacity(4_096);
     let (mut done, mut refused, mut latencies) = (0, 0, Vec::new());
     while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
