@@ -241,7 +241,7 @@ fn lose_history(world: &mut World) -> Check {
 fn tamper(world: &mut World) -> Check {
     let longest = world.part_numbers().max_by_key(|part| world.store.landed(*part)).expect("there are partitions");
     let seq = 1 + world.rng.below(world.store.landed(longest) as usize) as u64;
-    let bit = world.rng.next();
+    let bit = world.rng.draw();
     world.store.tamper(longest, seq, |record| match bit % 3 {
         0 => record.head.stamp += 1,
         1 => record.hash[5] ^= 1,

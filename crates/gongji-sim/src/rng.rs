@@ -15,7 +15,7 @@ impl Rng {
         Rng([next(), next(), next(), next()])
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         let state = &mut self.0;
         let result = state[1].wrapping_mul(5).rotate_left(7).wrapping_mul(9);
         let shifted = state[1] << 17;
@@ -31,16 +31,16 @@ impl Rng {
     /// A number below `end`; the bias of the remainder does not matter here.
     pub fn below(&mut self, end: usize) -> usize {
         assert!(end > 0, "there is something to choose from");
-        (self.next() % end as u64) as usize
+        (self.draw() % end as u64) as usize
     }
 
     /// A number from `from` to `to`, both included.
     pub fn between(&mut self, from: i64, to: i64) -> i64 {
-        from + (self.next() % (to - from + 1) as u64) as i64
+        from + (self.draw() % (to - from + 1) as u64) as i64
     }
 
     pub fn percent(&mut self, chance: u32) -> bool {
-        self.next() % 100 < u64::from(chance)
+        self.draw() % 100 < u64::from(chance)
     }
 
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
@@ -53,7 +53,7 @@ impl Rng {
         if total == 0 {
             return None;
         }
-        let mut left = self.next() % total;
+        let mut left = self.draw() % total;
         for (at, weight) in weights.iter().enumerate() {
             let weight = u64::from(*weight);
             if left < weight {
@@ -66,8 +66,8 @@ impl Rng {
 
     pub fn bytes(&mut self) -> [u8; 16] {
         let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&self.next().to_be_bytes());
-        bytes[8..].copy_from_slice(&self.next().to_be_bytes());
+        bytes[..8].copy_from_slice(&self.draw().to_be_bytes());
+        bytes[8..].copy_from_slice(&self.draw().to_be_bytes());
         bytes
     }
 
