@@ -275,6 +275,22 @@ pub enum Outcome {
 }
 
 impl Event {
+    /// Whether this event brings the object into being, so that nothing of it need be known before.
+    pub fn creates(&self, key: &Key) -> bool {
+        matches!(
+            (&self.fact, key),
+            (Fact::HolderCreated { .. }, Key::Holder(_))
+                | (Fact::Answered { .. } | Fact::TransferMade { .. }, Key::Answer(_))
+                | (Fact::TransferMade { .. }, Key::Made(_))
+                | (Fact::TransferSubmitted(_), Key::Outgoing(_))
+                | (Fact::TransferArrived { .. }, Key::Incoming(_))
+                | (Fact::CodeIssued(_), Key::Code(_))
+                | (Fact::OrderPlaced(_), Key::Order(_))
+                | (Fact::PaymentHeld(_), Key::Payment(_))
+                | (Fact::PremiumClaimed(_), Key::Claim(..))
+        )
+    }
+
     /// Visits every object that `apply` changes, some more than once.
     ///
     /// # Errors

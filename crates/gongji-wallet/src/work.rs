@@ -345,9 +345,15 @@ impl<'m> Work<'m> {
 
     /// Redo: applies a recorded event. Every object of `event.each_key()` must be in memory.
     pub fn redo(&mut self, event: Event) -> Result<(), Key> {
-        event.each_key(self.part, |key| match self.touch(key) {
-            Err(Stop::Unloaded(key)) => Err(key),
-            _ => Ok(()),
+        event.each_key(self.part, |key| {
+            if event.creates(&key) {
+                self.assume_absent(key);
+                return Ok(());
+            }
+            match self.touch(key) {
+                Err(Stop::Unloaded(key)) => Err(key),
+                _ => Ok(()),
+            }
         })?;
         self.apply(&event);
         self.events.push(event);
