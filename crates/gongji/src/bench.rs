@@ -5,7 +5,7 @@
 //! commit is durable. At the end the auditor verifies the books of every installation that the bench wrote.
 
 mod child;
-mod core;
+mod transfers;
 mod country;
 mod figures;
 mod http;
@@ -134,7 +134,7 @@ async fn measure(plan: &Plan, folder: &Path) -> anyhow::Result<Report> {
         books: "verified",
     };
     if let Some(database) = &plan.database {
-        report.core = Some(core::on_database(plan, database).await?);
+        report.core = Some(transfers::on_database(plan, database).await?);
         return Ok(report);
     }
     for (name, scenario) in Scenario::ALL {
@@ -143,7 +143,7 @@ async fn measure(plan: &Plan, folder: &Path) -> anyhow::Result<Report> {
         }
         let own = folder.join(name);
         match scenario {
-            Scenario::Core => report.core = Some(core::on_files(plan, &own).await?),
+            Scenario::Core => report.core = Some(transfers::on_files(plan, &own).await?),
             Scenario::Payments => report.payments = Some(payments::measure(plan, &own).await?),
             Scenario::Http => report.http = http::measure(plan, &own).await?,
             Scenario::Single => report.single = Some(single::measure(plan, &own).await?),
