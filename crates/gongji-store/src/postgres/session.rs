@@ -215,7 +215,8 @@ impl Wake for Parked {
 
 /// Waits on this very thread, also on one that serves tasks: reads are short, and SQLite's block as well.
 pub fn wait<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
+    // A task that has used up its turn is put off until it yields, and this does not yield.
+    let mut future = pin!(tokio::task::unconstrained(future));
     let waker = Waker::from(Arc::new(Parked(std::thread::current())));
     let mut context = Context::from_waker(&waker);
     loop {

@@ -173,3 +173,22 @@ fn one_process_has_the_turn_until_it_lets_go() {
     // That one's beat does not move.
     assert!(Turn::take(&store).unwrap().is_some());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_has_used_up_its_turn_may_connect_all_the_same() {
+    let database = Database::new();
+    let url = database.url();
+    // Each message takes a little of a task's turn; with one of these counts nothing is left of it.
+    for count in 120..=130 {
+        let (sender, mut messages) = tokio::sync::mpsc::unbounded_channel();
+        (0..count).for_each(|number| sender.send(number).unwrap());
+        let url = url.clone();
+        let connected = tokio::spawn(async move {
+            for _ in 0..count {
+                messages.recv().await;
+            }
+            PostgresStore::open(&url, 1).map(drop)
+        });
+        connected.await.unwrap().unwrap();
+    }
+}
