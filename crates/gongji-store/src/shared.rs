@@ -1,14 +1,14 @@
 //! The committed state in memory: written by the partition's writer after each commit, read by everybody.
 
-use crate::gauges::Gauges;
 use crate::books::Packed;
+use crate::gauges::Gauges;
 use gongji_ledger::{HolderId, planted};
 use gongji_wallet::ids::{Key, RequestKey};
 use gongji_wallet::object::{Line, Object};
 use gongji_wallet::work::{KeyHasher, KeyMap};
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 const SHARDS: usize = 64;
@@ -24,7 +24,7 @@ enum Person {
     /// Changed, and not in the books yet.
     Live(Arc<Object>),
     /// As in the books.
-    Packed(Arc<[u8]>),
+    Packed(Box<[u8]>),
 }
 
 type People = HashMap<HolderId, Person, BuildHasherDefault<KeyHasher>>;
@@ -38,8 +38,9 @@ pub struct Shared {
     lines: RwLock<VecDeque<Arc<Vec<Line>>>>,
     /// Projected versions of settled objects, oldest first.
     settled: Mutex<VecDeque<(Key, Arc<Object>)>>,
-    /// Packed people in the order in which they were packed; one who has changed since is in again.
-    packed: Mutex<VecDeque<HolderId>>,
+    /// How many people are packed, and whose shard is emptied next when they are too many.
+    packed: AtomicI64,
+    next_emptied: AtomicUsize,
     limits: Limits,
     /// Last committed record.
     committed: AtomicU64,
@@ -68,7 +69,8 @@ impl Shared {
             horizon: RwLock::new(horizon),
             lines: RwLock::default(),
             settled: Mutex::default(),
-            packed: Mutex::default(),
+            packed: AtomicI64::new(0),
+            next_emptied: AtomicUsize::new(0),
             limits,
             committed: AtomicU64::new(committed),
             gauges: Gauges::default(),
@@ -79,11 +81,10 @@ impl Shared {
         let Key::Holder(id) = key else {
             return self.others[shard(key)].read().expect("no writer of a shard panics").get(key).cloned();
         };
-        let packed = match self.people[shard(id)].read().expect("no writer of a shard panics").get(id)? {
-            Person::Live(object) => return Some(object.clone()),
-            Person::Packed(bytes) => bytes.clone(),
-        };
-        Some(Arc::new(postcard::from_bytes(&packed).expect("memory reads what it has packed")))
+        match self.people[shard(id)].read().expect("no writer of a shard panics").get(id)? {
+            Person::Live(object) => Some(object.clone()),
+            Person::Packed(bytes) => Some(Arc::new(postcard::from_bytes(bytes).expect("memory reads what it has packed"))),
+        }
     }
 
     /// Whether the key is newer than everything that has left memory: then what memory lacks does not exist.
@@ -94,7 +95,7 @@ impl Shared {
     /// Keeps an object that has changed.
     pub fn put(&self, key: Key, object: Arc<Object>) {
         match key {
-            Key::Holder(id) => drop(self.people[shard(&id)].write().expect("no writer of a shard panics").insert(id, Person::Live(object))),
+            Key::Holder(id) => self.put_person(id, Person::Live(object)),
             key => drop(self.others[shard(&key)].write().expect("no writer of a shard panics").insert(key, object)),
         }
     }
@@ -102,10 +103,7 @@ impl Shared {
     /// Keeps an object that has come from the books, unless nothing more is expected of it.
     pub fn remember(&self, key: Key, object: &Arc<Object>) {
         match (key, &**object) {
-            (Key::Holder(id), _) => {
-                self.people[shard(&id)].write().expect("no writer of a shard panics").insert(id, Person::Packed(pack(object)));
-                self.queue_packed([id]);
-            }
+            (Key::Holder(id), _) => self.put_person(id, Person::Packed(pack(object))),
             (_, object) if object.is_settled() => {}
             _ => self.put(key, object.clone()),
         }
@@ -143,11 +141,11 @@ impl Shared {
         }
     }
 
-    /// What has been projected need not stay: people are packed, and the oldest leave memory where there are too many.
+    /// What has been projected need not stay: people are packed, and leave memory where there are too many.
     pub fn settle(&self, objects: impl IntoIterator<Item = (Key, Arc<Object>)>, packed: Packed) {
         let mut bytes: HashMap<HolderId, Arc<[u8]>, BuildHasherDefault<KeyHasher>> = packed.into_iter().collect();
         let mut settled = self.settled.lock().expect("no holder of this queue panics");
-        let mut people_packed = Vec::new();
+        let mut people_packed = 0;
         for (key, projected) in objects {
             if let Key::Holder(id) = key {
                 let mut people = self.people[shard(&id)].write().expect("no writer of a shard panics");
@@ -156,14 +154,14 @@ impl Shared {
                     && matches!(person, Person::Live(live) if Arc::ptr_eq(live, &projected) || planted("person-is-packed-too-early"))
                 {
                     // After a write whose outcome was found out later nobody has kept what was written.
-                    *person = Person::Packed(bytes.remove(&id).unwrap_or_else(|| pack(&projected)));
-                    people_packed.push(id);
+                    *person = Person::Packed(bytes.remove(&id).map_or_else(|| pack(&projected), |bytes| bytes.as_ref().into()));
+                    people_packed += 1;
                 }
             } else if projected.is_settled() {
                 settled.push_back((key, projected));
             }
         }
-        self.queue_packed(people_packed);
+        self.count_packed(people_packed);
         while settled.len() > self.limits.settled {
             let (key, projected) = settled.pop_front().expect("a queue over its maximum has a front");
             if let Key::Answer(answer) = key
@@ -179,21 +177,37 @@ impl Shared {
         }
     }
 
-    /// Notes who was packed, and lets the longest packed go where there are too many.
-    fn queue_packed(&self, ids: impl IntoIterator<Item = HolderId>) {
-        let mut packed = self.packed.lock().expect("no holder of this queue panics");
-        packed.extend(ids);
-        while packed.len() > self.limits.people {
-            let id = packed.pop_front().expect("a queue over its maximum has a front");
-            let mut people = self.people[shard(&id)].write().expect("no writer of a shard panics");
-            if matches!(people.get(&id), Some(Person::Packed(_))) {
-                people.remove(&id);
+    /// Counts who was packed. Where there are too many, shard after shard is emptied of them, by turns: whoever is needed again is in the books.
+    fn count_packed(&self, more: i64) {
+        let max = i64::try_from(self.limits.people).unwrap_or(i64::MAX);
+        let mut packed = self.packed.fetch_add(more, Ordering::Relaxed) + more;
+        // Others count meanwhile: what is counted may be off for a moment, so nobody waits for it to come right.
+        for _ in 0..SHARDS {
+            if packed <= max {
+                return;
             }
+            let next = self.next_emptied.fetch_add(1, Ordering::Relaxed) % SHARDS;
+            let mut people = self.people[next].write().expect("no writer of a shard panics");
+            let before = people.len();
+            people.retain(|_, person| matches!(person, Person::Live(_)));
+            let gone = i64::try_from(before - people.len()).expect("memory holds fewer");
+            packed = self.packed.fetch_sub(gone, Ordering::Relaxed) - gone;
+        }
+    }
+
+    fn put_person(&self, id: HolderId, person: Person) {
+        let fresh = i64::from(matches!(person, Person::Packed(_)));
+        let old = self.people[shard(&id)].write().expect("no writer of a shard panics").insert(id, person);
+        if matches!(old, Some(Person::Packed(_))) {
+            self.packed.fetch_sub(1, Ordering::Relaxed);
+        }
+        if fresh > 0 {
+            self.count_packed(fresh);
         }
     }
 }
 
-fn pack(object: &Object) -> Arc<[u8]> {
+fn pack(object: &Object) -> Box<[u8]> {
     postcard::to_stdvec(object).expect("a person is encodable").into()
 }
 
@@ -204,6 +218,7 @@ fn shard(key: &impl Hash) -> usize {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use gongji_ledger::{Fen, HolderId};
@@ -226,6 +241,31 @@ mod tests {
         assert_eq!(shared.get(&new.0), Some(new.1.clone()));
         shared.settle([new.clone()], Vec::new());
         assert_eq!(shared.get(&new.0), None);
+    }
+
+    #[test]
+    fn people_beyond_the_limit_leave_memory_unless_they_have_changed() {
+        let shared = Shared::new(RequestKey([0; 16]), 0, Limits { people: 100, settled: 0 });
+        let person = |serial| {
+            let id = HolderId::new(1, serial);
+            (Key::Holder(id), Arc::new(Object::Holder(Box::new(gongji_wallet::object::Holder::new(id)))))
+        };
+        for serial in 1..=1_000 {
+            let (key, object) = person(serial);
+            shared.put(key, object);
+        }
+        // The first half is in the books now; the second has not been written.
+        shared.settle((1..=500).map(person).map(|(key, _)| (key, shared.get(&key).unwrap())), Vec::new());
+        let known = |range: std::ops::RangeInclusive<u64>| range.filter(|serial| shared.get(&person(*serial).0).is_some()).count();
+        assert!(known(1..=500) <= 100);
+        assert_eq!(known(501..=1_000), 500);
+        // Those who come from the books push others out, never themselves for good.
+        for serial in 1..=500 {
+            let (key, object) = person(serial);
+            shared.remember(key, &object);
+            assert!(shared.get(&key).is_none_or(|known| *known == *object));
+        }
+        assert!(known(1..=500) <= 100);
     }
 
     #[test]
