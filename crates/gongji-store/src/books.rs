@@ -6,7 +6,7 @@
 //! late, gets a row; so a row is always newer than a block, and is asked first.
 
 use crate::fault::Fault;
-use crate::store::{ANSWER, Block, Projected, Projection, Row, Rows, Tables, decode_key, encode_key};
+use crate::store::{ANSWER, Block, Entry, Projected, Projection, Row, Rows, Tables, decode_key, encode_key};
 use gongji_ledger::{HolderId, Part, planted};
 use gongji_wallet::ids::{Key, RequestKey};
 use gongji_wallet::object::{Envelope, Line, Object};
@@ -208,7 +208,7 @@ impl Books {
 /// Walks through the rows behind a key, a page at a time.
 struct RowsFrom {
     after: Vec<u8>,
-    page: std::vec::IntoIter<(Vec<u8>, Vec<u8>)>,
+    page: std::vec::IntoIter<Entry>,
 }
 
 impl RowsFrom {
@@ -216,7 +216,7 @@ impl RowsFrom {
         RowsFrom { after, page: Vec::new().into_iter() }
     }
 
-    fn next(&mut self, tables: &mut dyn Tables) -> Result<Option<(Vec<u8>, Vec<u8>)>, Fault> {
+    fn next(&mut self, tables: &mut dyn Tables) -> Result<Option<Entry>, Fault> {
         if let Some(row) = self.page.next() {
             return Ok(Some(row));
         }
@@ -341,8 +341,7 @@ mod tests {
         let purpose = Purpose::Premium { insured: holder, area: 510_500, year: 2027 };
         let (slices, captures, refunds) = (Vec::new(), Vec::new(), Vec::new());
         let id = PaymentId([byte; 16]);
-        let payment =
-            Payment { id, holder, by: holder, code: None, purpose, slices, state, held_at: 0, expires: 0, rule: 1, refusal: None, captures, refunds };
+        let payment = Payment { id, holder, by: holder, code: None, purpose, slices, state, held_at: 0, expires: 0, rule: 1, refusal: None, captures, refunds };
         (Key::Payment(id), Arc::new(Object::Payment(Box::new(payment))))
     }
 

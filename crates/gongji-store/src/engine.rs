@@ -9,7 +9,7 @@ use crate::partition::{BATCH_MAX, Decided, Inbound, Writer};
 use crate::projector::{Item, Progress};
 use crate::replay::{Started, check_watermarks, counters, replay};
 use crate::shared::{Limits, Shared};
-use crate::store::{Store};
+use crate::store::Store;
 use gongji_ledger::{HolderId, InstitutionId, Part};
 use gongji_wallet::Request;
 use gongji_wallet::directory::Directory;

@@ -1,7 +1,7 @@
 //! Makes decisions durable: partitions with a journal and books behind it, and the vault of sealed personal data.
 
-mod books;
 pub mod backup;
+mod books;
 pub mod clock;
 mod courier;
 mod engine;

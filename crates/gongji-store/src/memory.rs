@@ -4,7 +4,7 @@
 //! happen without anybody hearing of it, or find that another writer was faster. A fate may also wait, and so hold a commit for as long as a test likes.
 
 use crate::fault::Fault;
-use crate::store::{Head, Journal, Projected, Record, Rows, Store, Tables};
+use crate::store::{Entry as Found, Head, Journal, Projected, Record, Rows, Store, Tables};
 use gongji_ledger::{Part, planted};
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -59,12 +59,15 @@ struct PartDisk {
     books: Sheets,
 }
 
+/// Deadline and body of a row.
+type Kept = (Option<i64>, Arc<[u8]>);
+
 /// The books, encoded as on a real disk.
 #[derive(Default)]
 struct Sheets {
     epoch: u64,
     projected: Projected,
-    rows: BTreeMap<Vec<u8>, (Option<i64>, Arc<[u8]>)>,
+    rows: BTreeMap<Vec<u8>, Kept>,
     blocks: BTreeMap<(u8, Vec<u8>), Vec<u8>>,
     outbox: BTreeMap<(Part, u64), Vec<u8>>,
 }
@@ -314,7 +317,7 @@ impl Tables for MemoryTables {
         Ok(self.disk().books.rows.get(key).map(|(_, body)| body.to_vec()))
     }
 
-    fn rows(&mut self, after: &[u8], max: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+    fn rows(&mut self, after: &[u8], max: usize) -> Result<Vec<Found>, Fault> {
         let behind = (Bound::Excluded(after), Bound::Unbounded);
         Ok(self.disk().books.rows.range::<[u8], _>(behind).take(max).map(|(key, (_, body))| (key.clone(), body.to_vec())).collect())
     }
@@ -323,7 +326,7 @@ impl Tables for MemoryTables {
         Ok(self.disk().books.blocks.range((kind, Vec::new())..=(kind, at.to_vec())).next_back().map(|(_, body)| body.clone()))
     }
 
-    fn blocks(&mut self, kind: u8, after: &[u8], max: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+    fn blocks(&mut self, kind: u8, after: &[u8], max: usize) -> Result<Vec<Found>, Fault> {
         let disk = self.disk();
         let behind = disk.books.blocks.range((Bound::Excluded((kind, after.to_vec())), Bound::Unbounded)).take_while(|((known, _), _)| *known == kind);
         Ok(behind.take(max).map(|((_, first), body)| (first.clone(), body.clone())).collect())

@@ -159,7 +159,9 @@ impl Projector {
     fn write(&mut self, with_objects: bool) -> Result<(), Fault> {
         if let Some(late) = &self.late {
             let projected = self.books.projected()?;
-            let has_landed = !planted("late-books-are-written-twice") && projected.lines_seq == late.lines_seq && late.objects.as_ref().is_none_or(|(seq, _)| *seq == projected.objects_seq);
+            let has_landed = !planted("late-books-are-written-twice")
+                && projected.lines_seq == late.lines_seq
+                && late.objects.as_ref().is_none_or(|(seq, _)| *seq == projected.objects_seq);
             let packed = if has_landed { Packed::new() } else { self.books.project(late)? };
             let late = self.late.take().expect("a late projection is kept until it is written");
             self.written(late, packed);

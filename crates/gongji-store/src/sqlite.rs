@@ -4,7 +4,7 @@
 //! They are two files so that writing behind never waits for, or holds up, a commit.
 
 use crate::fault::Fault;
-use crate::store::{Head, Journal, Projected, Record, Rows, Store, Tables};
+use crate::store::{Entry, Head, Journal, Projected, Record, Rows, Store, Tables};
 use gongji_ledger::{Digest, Part, RecordHead};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
@@ -290,7 +290,7 @@ impl Tables for SqliteTables {
         Ok(statement.query_row(params![self.part, key], |row| row.get(0)).optional()?)
     }
 
-    fn rows(&mut self, after: &[u8], max: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+    fn rows(&mut self, after: &[u8], max: usize) -> Result<Vec<Entry>, Fault> {
         let mut statement = self.connection.prepare_cached("select key, body from object where part = ?1 and key > ?2 order by key limit ?3")?;
         let rows = statement.query_map(params![self.part, after, max], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -302,7 +302,7 @@ impl Tables for SqliteTables {
         Ok(statement.query_row(params![self.part, kind, at], |row| row.get(0)).optional()?)
     }
 
-    fn blocks(&mut self, kind: u8, after: &[u8], max: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+    fn blocks(&mut self, kind: u8, after: &[u8], max: usize) -> Result<Vec<Entry>, Fault> {
         let mut statement =
             self.connection.prepare_cached("select first, body from block where part = ?1 and kind = ?2 and first > ?3 order by first limit ?4")?;
         let rows = statement.query_map(params![self.part, kind, after, max], |row| Ok((row.get(0)?, row.get(1)?)))?;

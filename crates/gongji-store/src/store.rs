@@ -133,6 +133,9 @@ pub trait Journal: Send {
     fn records(&mut self, after: u64, max: usize) -> Result<Vec<Record>, Fault>;
 }
 
+/// Key and body of a row, or first id and body of a block.
+pub type Entry = (Vec<u8>, Vec<u8>);
+
 /// Where a partition's books stand: rows by key, blocks by kind and first id, messages. What they mean is `Books`' business.
 pub trait Tables: Send {
     /// See `Books::hold_still`.
@@ -151,13 +154,13 @@ pub trait Tables: Send {
     fn row(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault>;
 
     /// Keys and bodies of the rows behind `after`, in order, at most `max`.
-    fn rows(&mut self, after: &[u8], max: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault>;
+    fn rows(&mut self, after: &[u8], max: usize) -> Result<Vec<Entry>, Fault>;
 
     /// The last block of a kind that begins at or before `at`.
     fn block(&mut self, kind: u8, at: &[u8]) -> Result<Option<Vec<u8>>, Fault>;
 
     /// First ids and bodies of the blocks of a kind that begin behind `after`, in order, at most `max`.
-    fn blocks(&mut self, kind: u8, after: &[u8], max: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault>;
+    fn blocks(&mut self, kind: u8, after: &[u8], max: usize) -> Result<Vec<Entry>, Fault>;
 
     /// Deadlines and keys of the rows that have one, in order.
     fn due(&mut self) -> Result<Vec<(i64, Vec<u8>)>, Fault>;

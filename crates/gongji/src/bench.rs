@@ -5,7 +5,6 @@
 //! commit is durable. At the end the auditor verifies the books of every installation that the bench wrote.
 
 mod child;
-mod transfers;
 mod country;
 mod figures;
 mod http;
@@ -15,6 +14,7 @@ mod memory;
 mod payments;
 mod single;
 mod traffic;
+mod transfers;
 mod under_way;
 
 pub use child::run as run_task;

@@ -21,8 +21,7 @@ const COMPILER: &[Need] = &[
     Need { package: "libc6-dev", is_there: || Path::new("/usr/include/stdio.h").exists() },
 ];
 
-const STORES: &[Need] =
-    &[Need { package: "postgresql", is_there: has_postgresql }, Need { package: "strace", is_there: || answers("strace", &["--version"]) }];
+const STORES: &[Need] = &[Need { package: "postgresql", is_there: has_postgresql }, Need { package: "strace", is_there: || answers("strace", &["--version"]) }];
 
 const BROWSER: &[Need] = &[
     Need { package: "chromium", is_there: || Path::new("/usr/bin/chromium").exists() },

@@ -3,7 +3,7 @@
 use super::session::{Session, Value, Values};
 use super::{Inner, part, part_number, signed, unsigned};
 use crate::fault::Fault;
-use crate::store::{Projected, Row, Rows, Tables};
+use crate::store::{Entry, Projected, Row, Rows, Tables};
 use gongji_ledger::Part;
 use std::sync::Arc;
 use tokio_postgres::Row as Found;
@@ -92,7 +92,7 @@ impl Tables for PgTables {
         Ok(rows.first().map(|row| row.try_get(0)).transpose()?)
     }
 
-    fn rows(&mut self, after: &[u8], max: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+    fn rows(&mut self, after: &[u8], max: usize) -> Result<Vec<Entry>, Fault> {
         let max = i64::try_from(max).expect("a page is small");
         let rows = self.query("select key, body from object where part = $1 and key > $2 order by key limit $3", &[&part_number(self.part), &after, &max])?;
         rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
@@ -104,7 +104,7 @@ impl Tables for PgTables {
         Ok(rows.first().map(|row| row.try_get(0)).transpose()?)
     }
 
-    fn blocks(&mut self, kind: u8, after: &[u8], max: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+    fn blocks(&mut self, kind: u8, after: &[u8], max: usize) -> Result<Vec<Entry>, Fault> {
         let max = i64::try_from(max).expect("a page is small");
         let sql = "select first, body from block where part = $1 and kind = $2 and first > $3 order by first limit $4";
         let rows = self.query(sql, &[&part_number(self.part), &i32::from(kind), &after, &max])?;

@@ -2,8 +2,8 @@
 
 use crate::country::*;
 use gongji_ledger::{Fen, HolderId, Part};
-use gongji_store::memory::MemoryStore;
 use gongji_store::Engine;
+use gongji_store::memory::MemoryStore;
 use gongji_wallet::command::Command;
 use gongji_wallet::day::HOUR_MS;
 use gongji_wallet::ids::{Key, TransferId};

@@ -44,7 +44,10 @@ async fn child() {
 }
 
 enum Effect {
-    Write { at: usize, bytes: Vec<u8> },
+    Write {
+        at: usize,
+        bytes: Vec<u8>,
+    },
     Truncate(usize),
     Sync,
     Unlink,

@@ -130,7 +130,8 @@ fn strangers_and_partitions_that_do_not_exist_are_refused() {
         let payment = PaymentId::new([3; 16], stranger.part());
         let enrolment = Enrolment { area: u32::MAX, insurance: u16::MAX, status: EnrolmentStatus::Normal, from: i32::MIN, pooled_only: true };
         let proof = Some(Proof { id: 1, holder: known, bound: transfer_binding(stranger, Fen(1), false), expires: i64::MAX });
-        let payer = Payer::Holder { holder: stranger, by: known, first: PayFirst::Wallet, proof: Proof { id: 1, holder: known, bound: [0; 16], expires: i64::MAX } };
+        let payer =
+            Payer::Holder { holder: stranger, by: known, first: PayFirst::Wallet, proof: Proof { id: 1, holder: known, bound: [0; 16], expires: i64::MAX } };
         let send = |sender, receiver| RequestTransfer { id: TransferId([2; 16]), sender, receiver, relation: 52, amount: Fen(1), from_wallet: false, proof };
         let place = |payer| PlaceOrder { order, number: String::new(), payment, payer, bill, partial: true };
         let (maker, checker) = (String::new(), "c".to_owned());

@@ -156,7 +156,15 @@ pub fn timed_id(now: i64, number: u64) -> [u8; 16] {
 pub fn transfer(sender: HolderId, receiver: HolderId, amount: Fen, number: u64, now: i64) -> RequestTransfer {
     // The first of a pair declared the other a brother, and is declared one.
     let proof = Proof { id: number, holder: sender, bound: transfer_binding(receiver, amount, false), expires: now + 300_000 };
-    RequestTransfer { id: TransferId(timed_id(now, (u64::from(sender.part()) << 48) | number)), sender, receiver, relation: 73, amount, from_wallet: false, proof: Some(proof) }
+    RequestTransfer {
+        id: TransferId(timed_id(now, (u64::from(sender.part()) << 48) | number)),
+        sender,
+        receiver,
+        relation: 73,
+        amount,
+        from_wallet: false,
+        proof: Some(proof),
+    }
 }
 
 /// A timed idempotency key, in the order of its number.

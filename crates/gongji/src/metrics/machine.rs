@@ -22,7 +22,7 @@ pub fn read() -> Machine {
     }
 }
 
-/// `VmRSS:	   12345 kB`.
+/// `VmRSS: 12345 kB`.
 fn resident(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)

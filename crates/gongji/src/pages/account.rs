@@ -37,7 +37,9 @@ pub fn problems_of(error: IdentityError, otherwise: &str) -> Result<Vec<Problem>
         IdentityError::WeakPassword(_) => vec![Problem::of("password", sentence)],
         IdentityError::WrongCode { .. } | IdentityError::CodeGone => vec![Problem::of("code", sentence)],
         IdentityError::LoginRefused { .. } | IdentityError::WrongPassword { .. } => vec![Problem::of(otherwise, sentence)],
-        IdentityError::Locked { until_ms, .. } => vec![Problem::of(otherwise, format!("{}{} 自动解锁。{}", words.title, format::clock(until_ms), words.next_step))],
+        IdentityError::Locked { until_ms, .. } => {
+            vec![Problem::of(otherwise, format!("{}{} 自动解锁。{}", words.title, format::clock(until_ms), words.next_step))]
+        }
         IdentityError::TooManyCodes { retry_ms, .. } => vec![Problem::general(format!("{}{} 以后再要。", words.title, format::clock(retry_ms)))],
         IdentityError::FaceFailed | IdentityError::FaceUnavailable | IdentityError::RegistryUnavailable | IdentityError::Busy => {
             vec![Problem::general(sentence)]

@@ -106,7 +106,7 @@ pub struct Guarded<S> {
 impl<S> Guarded<S> {
     fn new(stream: S, place: Place) -> Guarded<S> {
         // A caller connects in order to ask.
-        Guarded { stream, is_asking: true, since: Instant::now(), timer: Box::pin(tokio::time::sleep(ASKING_MAX)), place: place }
+        Guarded { stream, is_asking: true, since: Instant::now(), timer: Box::pin(tokio::time::sleep(ASKING_MAX)), place }
     }
 
     fn change(&mut self, is_asking: bool) {

@@ -1,7 +1,7 @@
 //! "这里付不了": what readers report of a place where the wallet does not work. Read at the office (`gongji office reports`).
 
 use super::Result;
-use crate::app::{App, AppError};
+use crate::app::App;
 use gongji_ledger::{HolderId, InstitutionId};
 use gongji_store::vault::PlaceReport;
 use gongji_wallet::Reason;
@@ -57,6 +57,6 @@ pub async fn report(app: &App, institution: InstitutionId, what: Trouble, report
     }
     let report =
         PlaceReport { institution: institution.to_string(), what: what.word().to_owned(), reporter: reporter.map(|holder| holder.0), made_ms: app.now() };
-    app.vault(move |vault| vault.put_place_report(&report)).await.map_err(AppError::from)?;
+    app.vault(move |vault| vault.put_place_report(&report)).await?;
     Ok(())
 }

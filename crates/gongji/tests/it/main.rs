@@ -10,7 +10,7 @@ mod cli_postgres;
 mod cli_sandbox;
 mod crash;
 mod links;
-mod program;
 #[path = "../../../gongji-store/tests/it/postgres_server.rs"]
 #[allow(dead_code)]
 mod postgres_server;
+mod program;

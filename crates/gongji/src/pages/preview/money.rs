@@ -508,7 +508,12 @@ fn sheets(shelf: &mut Shelf) {
         layout: shelf.public("核对凭证", "/check/1-42.AAAA"),
         heading: "这张单子是真的".into(),
         tone: Tone::Good,
-        facts: vec![Fact::new("凭证号", "1-42"), Fact::new("是什么", "医保钱包付款凭证"), Fact::new("时间", "2026年11月20日 16:20"), Fact::new("金额", "−¥36.50")],
+        facts: vec![
+            Fact::new("凭证号", "1-42"),
+            Fact::new("是什么", "医保钱包付款凭证"),
+            Fact::new("时间", "2026年11月20日 16:20"),
+            Fact::new("金额", "−¥36.50"),
+        ],
     };
     shelf.add("check", &check);
     shelf.add("check-none", &Check { heading: "没有这样的单子".into(), tone: Tone::Alarm, facts: Vec::new(), ..check });

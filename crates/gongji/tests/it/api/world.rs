@@ -143,7 +143,15 @@ impl World {
         let store = Arc::new(SqliteStore::open(folder.path(), parts).unwrap());
         let engine = Engine::start(store, clock.clone(), Options::new(parts)).unwrap();
         let identity = Identity::new(vault.clone(), Adapters::sandbox());
-        let app = Arc::new(App { engine, vault, identity, clock: clock.clone(), asks: Default::default(), metrics: Default::default(), sandbox: is_sandbox.then_some(sandbox) });
+        let app = Arc::new(App {
+            engine,
+            vault,
+            identity,
+            clock: clock.clone(),
+            asks: Default::default(),
+            metrics: Default::default(),
+            sandbox: is_sandbox.then_some(sandbox),
+        });
         let world = World { folder, router: server::router(Arc::clone(&app), edge), app, clock, _installation: installation, keys: AtomicU64::new(0) };
         world.settle_country(&keys).await;
         world
