@@ -230,8 +230,11 @@ impl Sheets {
 }
 
 impl Store for MemoryStore {
-    fn take_over(&self, part: Part) -> Result<(Box<dyn Journal>, Head), Fault> {
+    fn raise_epoch(&self, part: Part, from: Option<u64>) -> Result<(Box<dyn Journal>, Head), Fault> {
         let head = self.disk.write(part, EffectKind::TakeOver, |disk| {
+            if from.is_some_and(|from| from != disk.epoch) {
+                return Err(Fault::Fenced(part));
+            }
             disk.epoch += 1;
             let epoch = disk.epoch;
             Ok(disk.records.last().map_or(Head::empty(epoch), |last| Head { epoch, seq: last.head.seq, stamp: last.head.stamp, hash: last.hash }))

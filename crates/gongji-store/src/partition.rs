@@ -248,7 +248,8 @@ impl Writer {
         }
         // Take over again: the sequence tells whether the batch in doubt landed.
         tracing::warn!(part = self.part, why, "a commit's outcome is unknown; taking over again");
-        let again = self.store.take_over(self.part);
+        // Only from the epoch of one's own: a successor's must not be ended by somebody who is late.
+        let again = self.store.raise_epoch(self.part, Some(self.head.epoch));
         if let Ok((journal, head)) = again
             && head.epoch == self.head.epoch + 1
         {

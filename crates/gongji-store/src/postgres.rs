@@ -206,7 +206,7 @@ impl Inner {
 }
 
 impl Store for PostgresStore {
-    fn take_over(&self, part: Part) -> Result<(Box<dyn Journal>, Head), Fault> {
+    fn raise_epoch(&self, part: Part, from: Option<u64>) -> Result<(Box<dyn Journal>, Head), Fault> {
         // The database may be on its way up again: then this waits, and so do the partition's callers.
         let mut tries = 0;
         let session = loop {
@@ -217,7 +217,7 @@ impl Store for PostgresStore {
             }
             tries += 1;
         };
-        let (journal, head) = PgJournal::take_over(session, part, self.0.parts)?;
+        let (journal, head) = PgJournal::take_over(session, part, self.0.parts, from)?;
         Ok((Box::new(journal), head))
     }
 

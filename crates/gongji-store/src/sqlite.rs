@@ -130,14 +130,14 @@ fn open_file(folder: &Path, name: &str, synchronous: &str) -> Result<Connection,
 }
 
 impl Store for SqliteStore {
-    fn take_over(&self, part: Part) -> Result<(Box<dyn Journal>, Head), Fault> {
+    fn raise_epoch(&self, part: Part, from: Option<u64>) -> Result<(Box<dyn Journal>, Head), Fault> {
         let mut connection = self.open_journal(part)?;
         // One transaction: two who take over at once must not both read the later epoch.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute("insert into ledger_part (part, parts, epoch, seq) values (?1, ?2, 0, 0) on conflict do nothing", params![part, self.parts])?;
-        let (epoch, seq): (u64, u64) =
-            transaction
-                .query_row("update ledger_part set epoch = epoch + 1 where part = ?1 returning epoch, seq", [part], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let raise = "update ledger_part set epoch = epoch + 1 where part = ?1 and (?2 is null or epoch = ?2) returning epoch, seq";
+        let raised: Option<(u64, u64)> = transaction.query_row(raise, params![part, from], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let (epoch, seq) = raised.ok_or(Fault::Fenced(part))?;
         let last = transaction.query_row("select seq, stamp, hash from journal where part = ?1 order by seq desc limit 1", [part], |row| {
             Ok((row.get::<_, u64>(0)?, row.get(1)?, row.get::<_, Digest>(2)?))
         });

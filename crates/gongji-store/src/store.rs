@@ -107,8 +107,16 @@ pub struct Block {
 
 /// Three stores speak this: SQLite, PostgreSQL, and memory with injected faults.
 pub trait Store: Send + Sync + 'static {
+    /// Raises the partition's epoch, so that whoever wrote before can write no more. `from`: only where that epoch still stands.
+    ///
+    /// # Errors
+    /// `Fenced`: another epoch stands.
+    fn raise_epoch(&self, part: Part, from: Option<u64>) -> Result<(Box<dyn Journal>, Head), Fault>;
+
     /// Becomes the partition's only writer.
-    fn take_over(&self, part: Part) -> Result<(Box<dyn Journal>, Head), Fault>;
+    fn take_over(&self, part: Part) -> Result<(Box<dyn Journal>, Head), Fault> {
+        self.raise_epoch(part, None)
+    }
 
     /// Opens the tables of a partition's books.
     fn tables(&self, part: Part) -> Result<Box<dyn Tables>, Fault>;

@@ -16,7 +16,7 @@ const APPEND: &str = "with moved as (update ledger_part set seq = $2 where part 
 const RECORDS: &str = "select seq, stamp, directory, hash, payload from journal where part = $1 and seq > $2 order by seq limit $3";
 
 const ENROL: &str = "insert into ledger_part (part, parts, epoch, seq) values ($1, $2, 0, 0) on conflict do nothing";
-const RAISE: &str = "update ledger_part set epoch = epoch + 1 where part = $1 returning epoch, seq";
+const RAISE: &str = "update ledger_part set epoch = epoch + 1 where part = $1 and ($2::bigint is null or epoch = $2) returning epoch, seq";
 const LAST: &str = "select seq, stamp, hash from journal where part = $1 order by seq desc limit 1";
 
 pub struct PgJournal {
@@ -32,7 +32,7 @@ impl PgJournal {
     }
 
     /// Raises the epoch. From then on every writer before is fenced off.
-    pub fn take_over(session: Session, part: Part, parts: Part) -> Result<(PgJournal, Head), Fault> {
+    pub fn take_over(session: Session, part: Part, parts: Part, from: Option<u64>) -> Result<(PgJournal, Head), Fault> {
         let number = part_number(part);
         session.execute(ENROL, &[&number, &part_number(parts)])?;
         for statement in [RAISE, LAST, APPEND, RECORDS] {
@@ -41,9 +41,13 @@ impl PgJournal {
         let warnings = session.warnings();
         session.batch("begin")?;
         // The row stays locked until the end of the journal has been read: nobody commits in between.
-        let raised = session.query(RAISE, &[&number])?;
+        let from = from.map(signed).transpose()?;
+        let raised = session.query(RAISE, &[&number, &from])?;
         let last = session.query(LAST, &[&number])?;
-        let [raised] = &raised[..] else { return Err(Fault::Damaged(format!("partition {part} has no fence"))) };
+        let [raised] = &raised[..] else {
+            session.batch("rollback")?;
+            return Err(if from.is_some() { Fault::Fenced(part) } else { Fault::Damaged(format!("partition {part} has no fence")) });
+        };
         session.batch("commit").map_err(|error| Fault::Unknown(told(&error)))?;
         if session.warnings() != warnings {
             return Err(Fault::Unknown(format!("partition {part}: the database did not wait for its standby")));

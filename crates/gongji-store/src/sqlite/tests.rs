@@ -88,8 +88,9 @@ struct FaultyJournal {
 }
 
 impl Store for Faulty {
-    fn take_over(&self, part: Part) -> Result<(Box<dyn Journal>, Head), Fault> {
-        let (journal, head) = journal_of(&self.store, part);
+    fn raise_epoch(&self, part: Part, from: Option<u64>) -> Result<(Box<dyn Journal>, Head), Fault> {
+        let (_, head) = self.store.raise_epoch(part, from)?;
+        let journal = SqliteJournal { connection: self.store.open_journal(part)?, part, epoch: head.epoch };
         Ok((Box::new(FaultyJournal { journal, how: self.how.clone() }), head))
     }
 

@@ -70,6 +70,18 @@ fn only_the_last_writer_that_took_over_commits() {
 }
 
 #[test]
+fn a_writer_takes_over_from_itself_and_never_from_a_successor() {
+    check_each(|_, store| {
+        let (_, first) = store.take_over(PART).unwrap();
+        let (mut again, resumed) = store.raise_epoch(PART, Some(first.epoch)).unwrap();
+        assert_eq!(resumed.epoch, first.epoch + 1);
+        assert_eq!(store.raise_epoch(PART, Some(first.epoch)).map(drop), Err(Fault::Fenced(PART)));
+        // Who was refused has ended nobody.
+        again.commit(&record_after(&resumed, 1_000)).unwrap();
+    });
+}
+
+#[test]
 fn writers_that_take_over_at_once_get_different_epochs() {
     const WRITERS: usize = 4;
     const ROUNDS: usize = 12;

@@ -46,8 +46,8 @@ struct Split {
 }
 
 impl Store for Split {
-    fn take_over(&self, part: Part) -> Result<(Box<dyn Journal>, Head), Fault> {
-        self.journals.take_over(part)
+    fn raise_epoch(&self, part: Part, from: Option<u64>) -> Result<(Box<dyn Journal>, Head), Fault> {
+        self.journals.raise_epoch(part, from)
     }
 
     fn tables(&self, part: Part) -> Result<Box<dyn Tables>, Fault> {
