@@ -25,8 +25,11 @@ const LINE: u8 = 66;
 /// Kinds of objects whose ids carry their time.
 const TIMED: [u8; 5] = [3, 4, 6, ANSWER, 12];
 
-/// Most objects or lines of one block. A larger one compresses better, a smaller one is read faster.
+/// Most objects of one block. A larger one compresses better, a smaller one is read faster.
 const BLOCK_MAX: usize = 256;
+
+/// Most statement lines of one block: a page of a statement may need a block for each of its lines.
+const LINES_MAX: usize = 64;
 
 /// Rows and blocks read at once by whoever reads everything.
 const PAGE: usize = 1_000;
@@ -239,7 +242,7 @@ fn order_line(number: u64) -> Vec<u8> {
 fn lay_out(projection: &Projection, latest: &mut BTreeMap<u8, Vec<u8>>) -> Result<(Rows, Packed), Fault> {
     let mut rows = Rows { lines_seq: projection.lines_seq, delivered: projection.delivered.clone(), ..Rows::default() };
     let lines: Vec<&Line> = projection.lines.iter().flat_map(|lines| lines.iter()).collect();
-    for lines in lines.chunks(BLOCK_MAX) {
+    for lines in lines.chunks(LINES_MAX) {
         rows.blocks.push(Block { kind: LINE, first: lines[0].number.to_be_bytes().to_vec(), body: pack(lines)? });
     }
     for (number, key) in &projection.orders {
@@ -422,7 +425,7 @@ mod tests {
         };
         let mut books = books();
         let mut next = 1;
-        for count in [1, 3, BLOCK_MAX as u64, 2 * BLOCK_MAX as u64 + 5] {
+        for count in [1, 3, LINES_MAX as u64, 2 * LINES_MAX as u64 + 5] {
             let lines: Vec<Line> = (next..next + count).map(line).collect();
             next += count;
             books.project(&Projection { lines_seq: next, lines: vec![Arc::new(lines)], ..Projection::default() }).unwrap();
