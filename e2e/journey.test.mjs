@@ -130,7 +130,7 @@ for (const { elder, script, sender, receiver, relation, near, hospital } of FAMI
       await to.goto('/statement/print');
       assert.match(await to.locator('tfoot').innerText(), /收/);
       await to.getByText('扫码的人会看到什么').click();
-      await people.landed(to, '这张单子是真的');
+      await people.landed(to, '账上有这张单子');
       assert.doesNotMatch(await to.locator('main').innerText(), new RegExp(`${sender}|${receiver}`), 'whoever scans it learns no name');
       await to.goBack();
       await to.selectOption('#month', { index: 1 });

@@ -24,7 +24,7 @@ async fn check(visit: Visit, Path(code): Path<String>) -> Page {
     let found = look_up(&visit.app, &code).await.map_err(ServiceError::from)?;
     let layout = visit.layout("核对凭证", Section::None).await?;
     match found {
-        Some((sheet, told)) => visit.page(&Check { layout, heading: "这张单子是真的".to_owned(), tone: Tone::Good, facts: facts(sheet, &told) }),
+        Some((sheet, told)) => visit.page(&Check { layout, heading: "账上有这张单子".to_owned(), tone: Tone::Good, facts: facts(sheet, &told) }),
         None => visit.page_with(StatusCode::NOT_FOUND, &Check { layout, heading: "没有这样的单子".to_owned(), tone: Tone::Alarm, facts: Vec::new() }),
     }
 }

@@ -506,7 +506,7 @@ fn sheets(shelf: &mut Shelf) {
     );
     let check = Check {
         layout: shelf.public("核对凭证", "/check/1-42.AAAA"),
-        heading: "这张单子是真的".into(),
+        heading: "账上有这张单子".into(),
         tone: Tone::Good,
         facts: vec![
             Fact::new("凭证号", "1-42"),
