@@ -14,7 +14,7 @@ const KEEPER: &str = r#"
 set -eu
 trap '' INT TERM HUP
 template="${TMPDIR:-/tmp}/gongji-test-postgres-$2-$(id -u)"
-dir=$(mktemp -d "${TMPDIR:-/tmp}/gongji-test-postgres.XXXXXX")
+dir=$(mktemp -d --suffix=.gongji-test-postgres)
 if [ ! -d "$template" ]; then
     "$1/initdb" -D "$dir/template" -U gongji -A trust -E UTF8 --locale=C --no-sync >"$dir/log" 2>&1 || { cat "$dir/log" >&2; exit 1; }
     # Whoever comes second keeps using its own.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 const PAIR: &str = r#"
 set -eu
 trap '' INT TERM HUP
-dir=$(mktemp -d "${TMPDIR:-/tmp}/gongji-test-postgres.XXXXXX")
+dir=$(mktemp -d --suffix=.gongji-test-postgres)
 chmod 755 "$dir"
 mkdir "$dir/first" "$dir/second" "$dir/archive" "$dir/restored"
 {
