@@ -316,6 +316,11 @@ impl Problem {
         problem
     }
 
+    /// A refusal by its code, as the table of all codes has it; `None` where there is no such code.
+    pub fn rehearsed(code: &str) -> Option<Problem> {
+        table::rehearsed(code)
+    }
+
     pub fn not_found() -> Problem {
         Reason::NotFound.into()
     }

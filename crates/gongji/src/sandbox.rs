@@ -6,6 +6,7 @@
 
 mod history;
 mod samples;
+pub mod test_fault;
 
 use crate::app::{App, AppError, SampleLogin, Sandbox};
 use crate::identity::{Adapters, IdentityError};

@@ -72,6 +72,12 @@ pub fn request_number() -> Option<String> {
     TRACE_ID.try_with(|id| id.simple().to_string()).ok()
 }
 
+/// Lets something go on though its caller hangs up, under the number of the caller's request.
+pub fn outliving<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {
+    let id = TRACE_ID.try_with(|id| *id).unwrap_or_else(|_| uuid::Uuid::now_v7());
+    tokio::spawn(TRACE_ID.scope(id, work))
+}
+
 struct Gate {
     metrics: Arc<Metrics>,
     profile: Profile,
@@ -83,7 +89,7 @@ pub fn router(app: Arc<App>, profile: Profile) -> Router {
     let is_bench = profile.is_bench;
     let limits = Arc::new(Limits::new(profile.rates));
     let gate = Arc::new(Gate { metrics: Arc::clone(&app.metrics), profile, limits });
-    let mut routes = Router::new().merge(api::router(app.sandbox.is_some())).merge(pages::router(&app)).route("/assets/{*path}", get(assets::serve));
+    let mut routes = Router::new().merge(api::router(&app)).merge(pages::router(&app)).route("/assets/{*path}", get(assets::serve));
     if is_bench {
         routes = routes.route("/api/v1/echo", post(echo));
     }

@@ -9,6 +9,7 @@ pub mod payment;
 pub mod person;
 pub mod place_report;
 pub mod premium;
+pub mod quote;
 pub mod sheet;
 pub mod transfer;
 

@@ -22,7 +22,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub fn router() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(ask)).routes(routes!(state)).routes(routes!(waiting)).routes(routes!(confirm)).routes(routes!(decline))
+    OpenApiRouter::new().routes(routes!(waiting)).routes(routes!(confirm)).routes(routes!(decline))
+}
+
+/// The side that asks.
+pub fn of_institutions() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(ask)).routes(routes!(state))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -55,7 +60,7 @@ struct AskBody {
 enum AskState {
     /// Nobody has answered yet. It looks the same where there is nobody to ask.
     Open,
-    /// `GET /payments/by-order/{order_no}` tells what became of the hold.
+    /// `GET /institutions/payments/by-order/{order_no}` tells what became of the hold.
     Confirmed,
     Declined,
     Expired,

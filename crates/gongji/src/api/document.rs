@@ -1,6 +1,6 @@
 //! The OpenAPI document, made from the code that answers.
 
-use super::routes;
+use super::{of_institutions, routes};
 use crate::problem;
 use serde_json::{Value, json};
 use std::sync::LazyLock;
@@ -46,7 +46,7 @@ pub fn openapi_json() -> String {
 }
 
 fn build() -> Value {
-    let mut document = serde_json::to_value(routes(true).into_openapi()).expect("a document is JSON");
+    let mut document = serde_json::to_value(routes(true).merge(of_institutions()).into_openapi()).expect("a document is JSON");
     let refusals = serde_json::to_value(Refusals::openapi()).expect("a document is JSON");
     document["info"] = json!({
         "title": "gongji",
@@ -64,7 +64,7 @@ fn build() -> Value {
         { "name": "proofs", "description": "Identity checks before money moves" },
         { "name": "transfers", "description": "Transfers between relatives" },
         { "name": "paying", "description": "Payment codes, for the payer" },
-        { "name": "payments", "description": "Hold, capture, void, refund and reverse, for institutions" },
+        { "name": "payments", "description": "Decode, quote, hold, capture, void, refund and reverse, for institutions" },
         { "name": "premiums", "description": "The resident premium" },
         { "name": "statement", "description": "Movements, receipts, the monthly picture" },
         { "name": "lookup", "description": "Regions and institutions, for everybody" },

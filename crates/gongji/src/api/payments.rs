@@ -176,6 +176,11 @@ struct OrderBody {
     /// A payment's state; `placed` while the payer's side is asked.
     #[schema(example = "captured")]
     state: &'static str,
+    /// Whether it is known what became of the hold.
+    outcome: HoldOutcome,
+    /// While the outcome is `open`: at the latest then it is `definite`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    definite_at: Option<String>,
     version: u64,
     next_actions: Vec<Action>,
     bill: BillBody,
@@ -194,6 +199,15 @@ struct OrderBody {
     /// Why the payer's side refused it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     reasons: Vec<ReasonBody>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum HoldOutcome {
+    /// Held or not held, for good.
+    Definite,
+    /// The payer's side has not answered yet: ask again, or reverse.
+    Open,
 }
 
 /// A capture or refund.
@@ -269,7 +283,7 @@ pub fn order_number_wrong() -> Problem {
 /// Hold money for a bill
 ///
 /// The answer is final: held or refused. Where the payer's side takes longer than three seconds, it is 409 `STILL_OPEN`: repeat with the same
-/// key, or ask `GET /payments/by-order/{order_no}`.
+/// key, or ask `GET /institutions/payments/by-order/{order_no}`.
 #[utoipa::path(post, path = "/payments", tag = "payments", params(Keyed), request_body = HoldRequest,
     responses((status = 201, description = "The money is held", body = HoldAnswer)), security(("institution" = [])))]
 async fn hold(State(app): State<Arc<App>>, institution: InstitutionCaller, request: KeyedJson<HoldRequest>) -> Result<Recorded<HoldAnswer>, Problem> {
@@ -287,7 +301,7 @@ async fn hold(State(app): State<Arc<App>>, institution: InstitutionCaller, reque
     };
     let (order, payment) = payment::payment_of(&app, institution.id, &body.order_no)?;
     let payment = payment.ok_or(Reason::NotFound)?;
-    Ok(Recorded::created(format!("/api/v1/payments/{}", id_text(payment.id.0)), held(&order, &payment), replayed))
+    Ok(Recorded::created(format!("/api/v1/institutions/payments/{}", id_text(payment.id.0)), held(&order, &payment), replayed))
 }
 
 /// Whether this key's first answer was a hold.
@@ -412,7 +426,8 @@ async fn reverse(
 
 /// An order by the institution's own number
 ///
-/// Not found, final, or definite within seconds.
+/// For when an answer was lost: 404 `NOT_FOUND` (nothing was recorded, and a payment may still arrive: reverse the number to make sure that it
+/// cannot), `definite`, or `open` with the instant at which it is definite at the latest.
 #[utoipa::path(get, path = "/payments/by-order/{order_no}", tag = "payments", params(("order_no" = String, Path, description = "The institution's own number")),
     responses((status = 200, description = "The order", body = OrderBody)), security(("institution" = [])))]
 async fn by_order(State(app): State<Arc<App>>, institution: InstitutionCaller, StrictPath(order_no): StrictPath<String>) -> Result<Json<OrderBody>, Problem> {
@@ -452,6 +467,7 @@ fn order_body(app: &App, order: &Order, payment: Option<&Payment>) -> OrderBody 
         (None, OrderState::Reversed | OrderState::ReversedBefore) => state::payment_word(PaymentState::Reversed),
         (None, OrderState::Placed | OrderState::Held { .. }) => "placed",
     };
+    let is_open = order.state == OrderState::Placed;
     let steps = payment.map_or_else(Vec::new, |payment| {
         let mut steps: Vec<(i64, Action, Fen)> = payment.captures.iter().map(|(at, amount)| (*at, Action::Capture, *amount)).collect();
         steps.extend(payment.refunds.iter().map(|(at, amount)| (*at, Action::Refund, *amount)));
@@ -464,6 +480,8 @@ fn order_body(app: &App, order: &Order, payment: Option<&Payment>) -> OrderBody 
         order_no: order.number.clone(),
         payment: id_text(order.payment.0),
         state,
+        outcome: if is_open { HoldOutcome::Open } else { HoldOutcome::Definite },
+        definite_at: is_open.then(|| rfc3339(order.placed_at + payment::DEFINITE_MS)),
         version: payment_state.map_or(0, |state| version(state, captured, refunded)),
         next_actions: payment_state.map(state::payment_actions).unwrap_or_default(),
         bill: order.bill.into(),

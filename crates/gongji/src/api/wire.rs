@@ -115,7 +115,7 @@ impl Rule {
 }
 
 /// A pooling area.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AreaRef {
     #[schema(example = "510500")]
     pub code: String,

@@ -269,7 +269,7 @@ impl<'a> Told<'a> {
 
     async fn hold(&self, at: &Caller<'_>, order: &str, payer: Value, total: i64, fund: i64, own: i64) -> anyhow::Result<Answer> {
         let bill = json!({ "total": money(total), "fund": money(fund), "own": money(own) });
-        at.post("/payments", json!({ "order_no": order, "payer": payer, "bill": bill })).await
+        at.post("/institutions/payments", json!({ "order_no": order, "payer": payer, "bill": bill })).await
     }
 
     async fn code(&self, of: &Caller<'_>) -> anyhow::Result<Value> {
@@ -284,7 +284,7 @@ impl<'a> Told<'a> {
         let code = self.code(&mother).await?;
         let held = self.hold(&hospital, "DEMO-1", code.clone(), 32_000, 21_000, 11_000).await?.ok()?;
         check(fen(&held["held"]) == 11_000, "应先占住个人部分", &held)?;
-        let captured = hospital.post(&format!("/payments/{}/capture", text(&held["payment"])), json!({ "last": true })).await?.ok()?;
+        let captured = hospital.post(&format!("/institutions/payments/{}/capture", text(&held["payment"])), json!({ "last": true })).await?.ok()?;
         check(captured["state"] == "captured", "应已扣款", &captured)?;
         self.say(&format!("{name}扫付款码:总费用 {},基金付 {},个人 {} 从钱包付", yuan(32_000), yuan(21_000), yuan(11_000)));
         let used = self.hold(&hospital, "DEMO-2", code, 1_000, 0, 1_000).await?.refused("CODE_USED")?;
@@ -293,25 +293,25 @@ impl<'a> Told<'a> {
 
         let held = self.hold(&hospital, "DEMO-3", self.code(&mother).await?, 15_000, 0, 15_000).await?.ok()?;
         let payment = text(&held["payment"]);
-        hospital.post(&format!("/payments/{payment}/capture"), json!({ "amount": money(9_000) })).await?.ok()?;
-        hospital.post(&format!("/payments/{payment}/capture"), json!({ "amount": money(4_000), "last": true })).await?.ok()?;
+        hospital.post(&format!("/institutions/payments/{payment}/capture"), json!({ "amount": money(9_000) })).await?.ok()?;
+        hospital.post(&format!("/institutions/payments/{payment}/capture"), json!({ "amount": money(4_000), "last": true })).await?.ok()?;
         self.say(&format!("分次扣款:先占 {},两次扣了 {} 和 {},剩下的放回", yuan(15_000), yuan(9_000), yuan(4_000)));
-        let refunded = hospital.post(&format!("/payments/{payment}/refund"), json!({ "amount": money(3_000) })).await?.ok()?;
+        let refunded = hospital.post(&format!("/institutions/payments/{payment}/refund"), json!({ "amount": money(3_000) })).await?.ok()?;
         check(fen(&refunded["refunded"]) == 3_000, "应退 30 元", &refunded)?;
         self.say(&format!("退了一盒药:退 {},回到原来的那份钱里", yuan(3_000)));
-        let more = hospital.post(&format!("/payments/{payment}/refund"), json!({ "amount": money(10_001) })).await?.refused("REFUND_TOO_LARGE")?;
+        let more = hospital.post(&format!("/institutions/payments/{payment}/refund"), json!({ "amount": money(10_001) })).await?.refused("REFUND_TOO_LARGE")?;
         self.no("想退得比付的多", more);
         self.check_balances(&mother, MOTHER.name, 109_000, 0).await?;
 
         let held = self.hold(&hospital, "DEMO-4", self.code(&mother).await?, 5_000, 0, 5_000).await?.ok()?;
-        hospital.post(&format!("/payments/{}/void", text(&held["payment"])), json!({})).await?.ok()?;
+        hospital.post(&format!("/institutions/payments/{}/void", text(&held["payment"])), json!({})).await?.ok()?;
         self.hold(&hospital, "DEMO-5", self.code(&mother).await?, 6_000, 0, 6_000).await?.ok()?;
-        let reversed = hospital.post("/payments/by-order/DEMO-5/reverse", json!({})).await?.ok()?;
+        let reversed = hospital.post("/institutions/payments/by-order/DEMO-5/reverse", json!({})).await?.ok()?;
         check(reversed["outcome"] == "reversed", "应已冲正", &reversed)?;
         self.say("一笔没看成,撤销;一笔收银机断网,按单号冲正,钱都回来了");
         let keypad = json!({ "keypad": { "id_number": MOTHER.id_number, "password": MOTHER.password, "first": "wallet" } });
         let held = self.hold(&pharmacy, "DEMO-K1", keypad, 6_000, 0, 6_000).await?.ok()?;
-        pharmacy.post(&format!("/payments/{}/capture", text(&held["payment"])), json!({ "last": true })).await?.ok()?;
+        pharmacy.post(&format!("/institutions/payments/{}/capture", text(&held["payment"])), json!({ "last": true })).await?.ok()?;
         self.say(&format!("没带手机,在{pharmacy_name}输身份证号和密码付了 {}", yuan(6_000)));
         self.check_balances(&mother, MOTHER.name, 103_000, 0).await?;
         let (elsewhere, jinan) = self.institution(JINAN_HOSPITAL)?;
@@ -392,7 +392,7 @@ impl<'a> Told<'a> {
         self.no("父亲想把额度转给老伴", passed);
         let (hospital, name) = self.institution(TIANSHUI_HOSPITAL)?;
         let held = self.hold(&hospital, "DEMO-T1", self.code(&father).await?, 40_000, 28_000, 12_000).await?.ok()?;
-        hospital.post(&format!("/payments/{}/capture", text(&held["payment"])), json!({ "last": true })).await?.ok()?;
+        hospital.post(&format!("/institutions/payments/{}/capture", text(&held["payment"])), json!({ "last": true })).await?.ok()?;
         self.say(&format!("父亲在{name}看病,先用最早的那份:额度用掉 {}", yuan(12_000)));
         let relations = son.get("/wallet/relations").await?.ok()?;
         let relation = text(&relations["relations"][0]["person"]["id"]);

@@ -1,6 +1,6 @@
 //! All codes in one table, generated from the code itself (`docs/errors.md`).
 
-use super::{Edge, status_of};
+use super::{Edge, Problem, status_of};
 use crate::identity::IdentityError;
 use crate::pages::views::typeset;
 use axum::http::StatusCode;
@@ -40,6 +40,14 @@ pub fn entries() -> Vec<Entry> {
         reason = after(&one);
     }
     entries
+}
+
+/// A refusal with this code and example values, for whoever rehearses it.
+pub(super) fn rehearsed(code: &str) -> Option<Problem> {
+    let of_edge = Edge::ALL.into_iter().find(|edge| edge.words().code == code).map(Problem::from);
+    let of_identity = || identity().into_iter().find(|error| error.words().code == code).map(Problem::from);
+    let of_wallet = || std::iter::successors(Some(Reason::ProofMissing), after).find(|reason| reason.words().code == code).map(Problem::from);
+    of_edge.or_else(of_identity).or_else(of_wallet)
 }
 
 /// The table as a page. Amounts and times in it are examples.

@@ -21,6 +21,9 @@ pub const CODE_LEN: usize = 19;
 /// Longest order number.
 pub const ORDER_NUMBER_LEN_MAX: usize = 64;
 
+/// A hold whose payer's side does not answer is definite after this time (ms): it has been decided, or never will be.
+pub const DEFINITE_MS: i64 = 10_000;
+
 /// A payment code's text. It is shown once as a QR code and never stored.
 pub struct CodeText(pub String);
 

@@ -5,6 +5,7 @@ mod bad_input;
 mod document;
 mod edge;
 mod idempotency;
+mod institutions;
 mod journey;
 mod sheets;
 mod watching;

@@ -292,15 +292,15 @@ async fn by_api(journey: &mut Journey) {
     let keypad = json!({ "keypad": { "id_number": "990151195203150023", "password": "260002", "first": "wallet" } });
     for (number, payer) in [("MZ-1", json!({ "code": code })), ("MZ-2", keypad)] {
         let bill = json!({ "total": yuan(9_000), "fund": yuan(6_000), "own": yuan(3_000) });
-        let held = journey.post(&till, "/payments", json!({ "order_no": number, "payer": payer, "bill": bill })).await;
-        let path = format!("/payments/{}", held["payment"].as_str().unwrap());
+        let held = journey.post(&till, "/institutions/payments", json!({ "order_no": number, "payer": payer, "bill": bill })).await;
+        let path = format!("/institutions/payments/{}", held["payment"].as_str().unwrap());
         journey.post(&till, &format!("{path}/capture"), json!({ "amount": yuan(2_000), "last": true })).await;
         journey.post(&till, &format!("{path}/refund"), json!({ "amount": yuan(500) })).await;
     }
     // The same code once more: refused.
     let bill = json!({ "total": yuan(100), "fund": yuan(0), "own": yuan(100) });
     let again = json!({ "order_no": "MZ-3", "payer": { "code": code }, "bill": bill });
-    assert_eq!(journey.ask(&till, Method::POST, "/payments", Some(again)).await.1["code"], "CODE_USED");
+    assert_eq!(journey.ask(&till, Method::POST, "/institutions/payments", Some(again)).await.1["code"], "CODE_USED");
 
     let insured = journey.get(&mother, "/me").await["id"].clone();
     let bound = json!({ "insured": insured, "area": "510500", "year": 2027 });

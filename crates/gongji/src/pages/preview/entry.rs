@@ -408,7 +408,7 @@ fn reference(shelf: &mut Shelf) {
                     id: "payments".into(),
                     name: "付款".into(),
                     text: String::new(),
-                    operations: vec![operation("hold", "POST", "/api/v1/payments", "预占")],
+                    operations: vec![operation("hold", "POST", "/api/v1/institutions/payments", "预占")],
                 },
             ],
             codes: vec![CodeRow {

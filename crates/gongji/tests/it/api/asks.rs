@@ -27,10 +27,10 @@ async fn a_relative_confirms_what_a_child_pays_and_a_stranger_is_nobody() {
     for_child.ask(&format!("/transfers/{gift}/accept"), &json!({})).await.expect(StatusCode::OK);
 
     // The institution is answered alike, whether there is somebody to ask or not.
-    let asked = hospital.post("/payment-requests", &question("A-1", CHILD.1, 3_000)).await.expect(StatusCode::ACCEPTED);
-    let unknown = hospital.post("/payment-requests", &question("A-2", STRANGER.1, 3_000)).await.expect(StatusCode::ACCEPTED);
+    let asked = hospital.post("/institutions/payment-requests", &question("A-1", CHILD.1, 3_000)).await.expect(StatusCode::ACCEPTED);
+    let unknown = hospital.post("/institutions/payment-requests", &question("A-2", STRANGER.1, 3_000)).await.expect(StatusCode::ACCEPTED);
     assert_eq!((asked.text("state"), unknown.text("state")), ("open".to_owned(), "open".to_owned()));
-    let again = hospital.post("/payment-requests", &question("A-1", CHILD.1, 3_000)).await.expect(StatusCode::ACCEPTED);
+    let again = hospital.post("/institutions/payment-requests", &question("A-1", CHILD.1, 3_000)).await.expect(StatusCode::ACCEPTED);
     assert_eq!(again.text("id"), asked.text("id"));
     let id = asked.text("id");
 
@@ -49,17 +49,17 @@ async fn a_relative_confirms_what_a_child_pays_and_a_stranger_is_nobody() {
     let held = wife.ask_as(&key, &format!("/me/payment-requests/{id}/confirm"), &json!({ "proof": proof })).await.expect(StatusCode::OK);
     let repeated = wife.ask_as(&key, &format!("/me/payment-requests/{id}/confirm"), &json!({ "proof": proof })).await.expect(StatusCode::OK);
     assert_eq!(held.body, repeated.body);
-    assert_eq!(hospital.get(&format!("/payment-requests/{id}")).await.expect(StatusCode::OK).text("state"), "confirmed");
+    assert_eq!(hospital.get(&format!("/institutions/payment-requests/{id}")).await.expect(StatusCode::OK).text("state"), "confirmed");
     let payment = held.text("payment");
-    let captured = hospital.ask(&format!("/payments/{payment}/capture"), &json!({})).await.expect(StatusCode::OK);
+    let captured = hospital.ask(&format!("/institutions/payments/{payment}/capture"), &json!({})).await.expect(StatusCode::OK);
     assert_eq!(captured.body["captured"], yuan(3_000));
     assert_eq!(for_child.get("/wallet").await.expect(StatusCode::OK).fen("/balance"), 5_000);
 
     // What is declined, and what nobody answers, is not paid.
-    let declined = hospital.post("/payment-requests", &question("A-3", CHILD.1, 1_000)).await.expect(StatusCode::ACCEPTED).text("id");
+    let declined = hospital.post("/institutions/payment-requests", &question("A-3", CHILD.1, 1_000)).await.expect(StatusCode::ACCEPTED).text("id");
     wife.post(&format!("/me/payment-requests/{declined}/decline"), &json!({})).await.expect(StatusCode::OK);
-    assert_eq!(hospital.get(&format!("/payment-requests/{declined}")).await.expect(StatusCode::OK).text("state"), "declined");
-    hospital.get("/payments/by-order/A-3").await.refused(404, "NOT_FOUND");
+    assert_eq!(hospital.get(&format!("/institutions/payment-requests/{declined}")).await.expect(StatusCode::OK).text("state"), "declined");
+    hospital.get("/institutions/payments/by-order/A-3").await.refused(404, "NOT_FOUND");
     drop((wife, son, hospital, for_child));
     world.verify();
 }

@@ -135,11 +135,11 @@ async fn amounts_beyond_reason_are_refused() {
         (bill(300_001, 0, 300_001, 0), 409, "INSUFFICIENT_FUNDS"),
     ] {
         let order = json!({ "order_no": format!("X-{}", world.key()), "payer": { "code": code }, "bill": bill });
-        hospital.ask("/payments", &order).await.refused(status, code_of);
+        hospital.ask("/institutions/payments", &order).await.refused(status, code_of);
     }
     // None of it used the code up.
     let order = json!({ "order_no": "Y-1", "payer": { "code": code }, "bill": bill(100, 0, 100, 0) });
-    let payment = hospital.ask("/payments", &order).await.expect(CREATED).text("payment");
+    let payment = hospital.ask("/institutions/payments", &order).await.expect(CREATED).text("payment");
     for (fen, status, code_of) in [
         (0, 422, "AMOUNT_TOO_SMALL"),
         (-5, 422, "AMOUNT_TOO_SMALL"),
@@ -147,14 +147,14 @@ async fn amounts_beyond_reason_are_refused() {
         (i64::MAX, 422, "FIELDS_INVALID"),
         (999_999_999_999, 422, "CAPTURE_TOO_LARGE"),
     ] {
-        hospital.ask(&format!("/payments/{payment}/capture"), &json!({ "amount": yuan(fen) })).await.refused(status, code_of);
+        hospital.ask(&format!("/institutions/payments/{payment}/capture"), &json!({ "amount": yuan(fen) })).await.refused(status, code_of);
     }
     for body in ["{\"order_no\":\"\"}", "{\"order_no\":\"Z\",\"payer\":{\"code\":\"1\",\"keypad\":{}}}"] {
-        hospital.raw("/payments", body).await.refused(400, "JSON_MALFORMED");
+        hospital.raw("/institutions/payments", body).await.refused(400, "JSON_MALFORMED");
     }
     for number in ["", "有", "a b", &"n".repeat(65)] {
         let order = json!({ "order_no": number, "payer": { "code": code }, "bill": bill(100, 0, 100, 0) });
-        hospital.ask("/payments", &order).await.refused(422, "FIELDS_INVALID");
+        hospital.ask("/institutions/payments", &order).await.refused(422, "FIELDS_INVALID");
     }
 }
 
@@ -168,32 +168,32 @@ async fn payment_codes_that_are_used_expired_or_foreign_pay_nothing() {
     let pay =
         |number: &str, code: &str| json!({ "order_no": number, "payer": { "code": code }, "bill": { "total": yuan(100), "fund": yuan(0), "own": yuan(100) } });
     for code in ["", "0", "中文", "0000000000000000000", "ZZZ0000000000000000", &"0".repeat(5000), "<script>alert(1)</script>"] {
-        hospital.ask("/payments", &pay(&world.key(), code)).await.refused(404, "CODE_UNKNOWN");
+        hospital.ask("/institutions/payments", &pay(&world.key(), code)).await.refused(404, "CODE_UNKNOWN");
     }
     // A newer code replaces an older one.
     let old = wife.ask("/payment-codes", &json!({ "first": "personal_account" })).await.expect(CREATED).text("code");
     let new = wife.ask("/payment-codes", &json!({ "first": "personal_account" })).await.expect(CREATED).text("code");
-    hospital.ask("/payments", &pay("A-1", &old)).await.refused(409, "CODE_EXPIRED");
+    hospital.ask("/institutions/payments", &pay("A-1", &old)).await.refused(409, "CODE_EXPIRED");
     // Typed in small letters and groups it is the same code.
     let typed: Vec<String> = new.to_lowercase().as_bytes().chunks(4).map(|group| String::from_utf8_lossy(group).into_owned()).collect();
-    hospital.ask("/payments", &pay("A-2", &typed.join(" "))).await.expect(CREATED);
-    hospital.ask("/payments", &pay("A-3", &new)).await.refused(409, "CODE_USED");
+    hospital.ask("/institutions/payments", &pay("A-2", &typed.join(" "))).await.expect(CREATED);
+    hospital.ask("/institutions/payments", &pay("A-3", &new)).await.refused(409, "CODE_USED");
     // To the millisecond.
     let last = wife.ask("/payment-codes", &json!({ "first": "personal_account" })).await.expect(CREATED).text("code");
     assert!(world.clock.set(start_of_clock() + 60_000));
     assert_eq!(wife.post("/payment-codes/status", &json!({ "code": last })).await.expect(OK).text("state"), "expired");
-    hospital.ask("/payments", &pay("A-4", &last)).await.refused(409, "CODE_EXPIRED");
+    hospital.ask("/institutions/payments", &pay("A-4", &last)).await.refused(409, "CODE_EXPIRED");
     // The keypad: a wrong password, an unknown person: one answer, which is not about the institution's key.
     let keypad = |id_number: &str, password: &str| {
         json!({ "order_no": "K-1", "payer": { "keypad": { "id_number": id_number, "password": password, "first": "wallet" } },
         "bill": { "total": yuan(100), "fund": yuan(0), "own": yuan(100) } })
     };
-    let known = hospital.ask("/payments", &keypad(WIFE.1, "111111")).await.refused(403, "LOGIN_REFUSED");
-    let unknown = hospital.ask("/payments", &keypad(STRANGER.1, "111111")).await.refused(403, "LOGIN_REFUSED");
+    let known = hospital.ask("/institutions/payments", &keypad(WIFE.1, "111111")).await.refused(403, "LOGIN_REFUSED");
+    let unknown = hospital.ask("/institutions/payments", &keypad(STRANGER.1, "111111")).await.refused(403, "LOGIN_REFUSED");
     assert_eq!((&known.body["title"], &known.body["next_step"]), (&unknown.body["title"], &unknown.body["next_step"]));
     for key in ["", "gk.", "gk.00010000.short", "gk.0001not-a-key.not-the-secret-of-anybody"] {
         let caller = Caller { world: &world, token: Some(key.to_owned()), acting_for: None };
-        caller.get("/payments").await.refused(401, "INSTITUTION_KEY_REQUIRED");
+        caller.get("/institutions/payments").await.refused(401, "INSTITUTION_KEY_REQUIRED");
     }
 }
 

@@ -89,8 +89,8 @@ fn everything_in_the_document_is_described_and_leads_somewhere() {
     for path in [
         "/api/v1/transfers",
         "/api/v1/transfers/{id}/accept",
-        "/api/v1/payments",
-        "/api/v1/payments/{id}/refund",
+        "/api/v1/institutions/payments",
+        "/api/v1/institutions/payments/{id}/refund",
         "/api/v1/premiums/payments",
         "/api/v1/payment-codes",
     ] {

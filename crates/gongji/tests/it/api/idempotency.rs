@@ -85,7 +85,7 @@ async fn a_repeat_gets_the_first_answer_however_late_and_whatever_happened_since
     mother.ask_as("c", "/payment-codes", &json!({ "first": "wallet" })).await.refused(409, "CODE_SHOWN_ONCE");
     mother.ask_as("c", "/payment-codes", &json!({ "first": "wallet_only" })).await.refused(422, "IDEMPOTENCY_KEY_REUSED");
     let order = json!({ "order_no": "R-1", "payer": { "code": code }, "bill": { "total": { "amount": 5000, "currency": "CNY" }, "fund": { "amount": 0, "currency": "CNY" }, "own": { "amount": 5000, "currency": "CNY" } } });
-    let held = hospital.ask_as("h", "/payments", &order).await.expect(CREATED);
+    let held = hospital.ask_as("h", "/institutions/payments", &order).await.expect(CREATED);
     let payment = held.text("payment");
     let mut steps: Vec<(String, Value, Reply)> = Vec::new();
     for (verb, body) in [
@@ -94,18 +94,18 @@ async fn a_repeat_gets_the_first_answer_however_late_and_whatever_happened_since
         ("refund", json!({ "amount": { "amount": 1, "currency": "CNY" } })),
     ] {
         let key = format!("s{}", steps.len());
-        let path = format!("/payments/{payment}/{verb}");
+        let path = format!("/institutions/payments/{payment}/{verb}");
         let reply = hospital.ask_as(&key, &path, &body).await.expect(OK);
         steps.push((path, body, reply));
     }
-    let reversed = hospital.ask_as("r", "/payments/by-order/R-1/reverse", &json!({})).await.expect(OK);
-    assert_repeats(&held, &hospital.ask_as("h", "/payments", &order).await);
+    let reversed = hospital.ask_as("r", "/institutions/payments/by-order/R-1/reverse", &json!({})).await.expect(OK);
+    assert_repeats(&held, &hospital.ask_as("h", "/institutions/payments", &order).await);
     for (at, (path, body, first)) in steps.iter().enumerate() {
         assert_repeats(first, &hospital.ask_as(&format!("s{at}"), path, body).await);
     }
-    assert_repeats(&reversed, &hospital.ask_as("r", "/payments/by-order/R-1/reverse", &json!({})).await);
+    assert_repeats(&reversed, &hospital.ask_as("r", "/institutions/payments/by-order/R-1/reverse", &json!({})).await);
     // A new key for the old number is another matter.
-    hospital.ask_as("h2", "/payments", &order).await.refused(409, "ORDER_REVERSED");
+    hospital.ask_as("h2", "/institutions/payments", &order).await.refused(409, "ORDER_REVERSED");
     assert_eq!(mother.get("/wallet").await.expect(OK).fen("/balance"), 100_000);
     drop((son, mother, wife, hospital));
     world.verify();

@@ -91,46 +91,46 @@ async fn walk(parts: u16) {
     let code = mother.ask("/payment-codes", &json!({ "first": "wallet" })).await.expect(CREATED).text("code");
     let bill = json!({ "total": yuan(100_000), "fund": yuan(60_000), "own": yuan(40_000) });
     let order = json!({ "order_no": "MZ-1", "payer": { "code": code }, "bill": bill });
-    let held = hospital.ask("/payments", &order).await.expect(CREATED);
+    let held = hospital.ask("/institutions/payments", &order).await.expect(CREATED);
     assert_eq!((held.fen("/held"), held.fen("/wallet"), held.fen("/personal_account")), (40_000, 40_000, 0));
     let payment = held.text("payment");
     assert_eq!(mother.post("/payment-codes/status", &json!({ "code": code })).await.expect(OK).text("state"), "used");
     let again = json!({ "order_no": "MZ-2", "payer": { "code": code }, "bill": bill });
-    hospital.ask("/payments", &again).await.refused(409, "CODE_USED");
-    let part = hospital.ask(&format!("/payments/{payment}/capture"), &json!({ "amount": yuan(10_000) })).await.expect(OK);
+    hospital.ask("/institutions/payments", &again).await.refused(409, "CODE_USED");
+    let part = hospital.ask(&format!("/institutions/payments/{payment}/capture"), &json!({ "amount": yuan(10_000) })).await.expect(OK);
     assert_eq!((part.text("state"), part.fen("/remaining")), ("partly_captured".to_owned(), 30_000));
-    let whole = hospital.ask(&format!("/payments/{payment}/capture"), &json!({ "amount": yuan(20_000), "last": true })).await.expect(OK);
+    let whole = hospital.ask(&format!("/institutions/payments/{payment}/capture"), &json!({ "amount": yuan(20_000), "last": true })).await.expect(OK);
     assert_eq!((whole.text("state"), whole.fen("/captured"), whole.fen("/remaining")), ("captured".to_owned(), 30_000, 0));
-    hospital.ask(&format!("/payments/{payment}/void"), &json!({})).await.refused(409, "PAYMENT_FINAL");
-    hospital.ask(&format!("/payments/{payment}/refund"), &json!({ "amount": yuan(30_001) })).await.refused(422, "REFUND_TOO_LARGE");
-    let refunded = hospital.ask(&format!("/payments/{payment}/refund"), &json!({ "amount": yuan(5_000) })).await.expect(OK);
+    hospital.ask(&format!("/institutions/payments/{payment}/void"), &json!({})).await.refused(409, "PAYMENT_FINAL");
+    hospital.ask(&format!("/institutions/payments/{payment}/refund"), &json!({ "amount": yuan(30_001) })).await.refused(422, "REFUND_TOO_LARGE");
+    let refunded = hospital.ask(&format!("/institutions/payments/{payment}/refund"), &json!({ "amount": yuan(5_000) })).await.expect(OK);
     assert_eq!(refunded.fen("/refunded"), 5_000);
-    let order = hospital.get("/payments/by-order/MZ-1").await.expect(OK);
+    let order = hospital.get("/institutions/payments/by-order/MZ-1").await.expect(OK);
     assert_eq!(order.body["steps"].as_array().map(Vec::len), Some(3));
-    hospital.get("/payments/by-order/MZ-9").await.refused(404, "NOT_FOUND");
+    hospital.get("/institutions/payments/by-order/MZ-9").await.refused(404, "NOT_FOUND");
     // Another institution knows nothing of it.
-    world.institution(PHARMACY).get(&format!("/payments/{payment}")).await.refused(404, "NOT_FOUND");
+    world.institution(PHARMACY).get(&format!("/institutions/payments/{payment}")).await.refused(404, "NOT_FOUND");
 
     // Without a phone, at the keypad; then the cashier thinks better of it.
     let keypad = json!({ "id_number": MOTHER.1, "password": password(MOTHER.2), "first": "wallet_only" });
     let order = json!({ "order_no": "MZ-3", "payer": { "keypad": keypad }, "bill": { "total": yuan(3_000), "fund": yuan(0), "own": yuan(2_000), "institution": yuan(1_000) } });
-    let held = hospital.ask("/payments", &order).await.expect(CREATED).text("payment");
-    assert_eq!(hospital.ask(&format!("/payments/{held}/void"), &json!({})).await.expect(OK).text("state"), "voided");
+    let held = hospital.ask("/institutions/payments", &order).await.expect(CREATED).text("payment");
+    assert_eq!(hospital.ask(&format!("/institutions/payments/{held}/void"), &json!({})).await.expect(OK).text("state"), "voided");
     // An answer was lost: reverse by number, whatever became of it.
     let code = mother.ask("/payment-codes", &json!({ "first": "wallet" })).await.expect(CREATED).text("code");
     let order = json!({ "order_no": "MZ-4", "payer": { "code": code }, "bill": { "total": yuan(700), "fund": yuan(0), "own": yuan(700) } });
-    let held = hospital.ask("/payments", &order).await.expect(CREATED).text("payment");
-    hospital.ask(&format!("/payments/{held}/capture"), &json!({})).await.expect(OK);
-    assert_eq!(hospital.ask("/payments/by-order/MZ-4/reverse", &json!({})).await.expect(OK).text("outcome"), "reversed");
-    assert_eq!(hospital.get("/payments/by-order/MZ-4").await.expect(OK).text("state"), "reversed");
-    assert_eq!(hospital.ask("/payments/by-order/MZ-5/reverse", &json!({})).await.expect(OK).text("outcome"), "nothing_to_reverse");
+    let held = hospital.ask("/institutions/payments", &order).await.expect(CREATED).text("payment");
+    hospital.ask(&format!("/institutions/payments/{held}/capture"), &json!({})).await.expect(OK);
+    assert_eq!(hospital.ask("/institutions/payments/by-order/MZ-4/reverse", &json!({})).await.expect(OK).text("outcome"), "reversed");
+    assert_eq!(hospital.get("/institutions/payments/by-order/MZ-4").await.expect(OK).text("state"), "reversed");
+    assert_eq!(hospital.ask("/institutions/payments/by-order/MZ-5/reverse", &json!({})).await.expect(OK).text("outcome"), "nothing_to_reverse");
     let never = json!({ "order_no": "MZ-5", "payer": { "code": code }, "bill": { "total": yuan(700), "fund": yuan(0), "own": yuan(700) } });
-    hospital.ask("/payments", &never).await.refused(409, "ORDER_REVERSED");
-    assert_eq!(hospital.get("/payments?limit=2").await.expect(OK).body["orders"].as_array().map(Vec::len), Some(2));
+    hospital.ask("/institutions/payments", &never).await.refused(409, "ORDER_REVERSED");
+    assert_eq!(hospital.get("/institutions/payments?limit=2").await.expect(OK).body["orders"].as_array().map(Vec::len), Some(2));
     // Her wallet is for Luzhou.
     let code = mother.ask("/payment-codes", &json!({ "first": "wallet" })).await.expect(CREATED).text("code");
     let order = json!({ "order_no": "YD-1", "payer": { "code": code }, "bill": { "total": yuan(700), "fund": yuan(0), "own": yuan(700) } });
-    world.institution(PHARMACY).ask("/payments", &order).await.refused(409, "WRONG_PLACE");
+    world.institution(PHARMACY).ask("/institutions/payments", &order).await.refused(409, "WRONG_PLACE");
 
     // The premium, once.
     let herself = mother.get("/me").await.expect(OK).text("id");

@@ -12,14 +12,15 @@ use gongji_store::clock::MovableClock;
 use gongji_store::seal::{Keys, Sensitive};
 use gongji_store::sqlite::SqliteStore;
 use gongji_store::vault::{NewPerson, Vault};
-use gongji_store::{Engine, Options};
+use gongji_store::{DisturbMessages, Engine, Options};
 use gongji_wallet::command::Request as Asked;
 use gongji_wallet::day::{day_from_date, instant};
 use gongji_wallet::directory::{Coverage, DirectoryChange, Institution, Premium, Readiness, Region, RegionLevel};
 use gongji_wallet::object::{EMPLOYEE, Enrolment, EnrolmentStatus, RESIDENT};
 use gongji_wallet::{Command, Decision, Outcome};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};
 use tempfile::TempDir;
 use tower::Service;
@@ -47,8 +48,28 @@ pub const FAR: Sample = Sample("何雨晴", "990111198904140023", "19900000025",
 /// A valid number that belongs to nobody here.
 pub const STRANGER: (&str, &str) = ("孙浩", "990134198708150018");
 
+/// Lets messages between partitions through, or holds back what some of them send.
+#[derive(Default)]
+pub struct Gate(Mutex<BTreeSet<u16>>);
+
+impl Gate {
+    /// What this partition sends waits from now on.
+    pub fn close(&self, part: u16) {
+        self.0.lock().unwrap().insert(part);
+    }
+
+    pub fn open(&self) {
+        self.0.lock().unwrap().clear();
+    }
+
+    fn is_closed(&self, part: u16) -> bool {
+        self.0.lock().unwrap().contains(&part)
+    }
+}
+
 pub struct World {
     pub folder: TempDir,
+    pub gate: Arc<Gate>,
     pub app: Arc<App>,
     pub clock: Arc<MovableClock>,
     pub router: Router,
@@ -135,13 +156,16 @@ impl World {
         // institution stand apart.
         let hospital = gongji_wallet::event::institution_part(InstitutionId::parse(HOSPITAL).unwrap(), parts);
         let is_apart = |keys: &Keys| {
-            let (son, mother) = (keys.partition_of(SON.1, parts), keys.partition_of(MOTHER.1, parts));
-            son != mother && (parts < 3 || (son != hospital && mother != hospital))
+            let [son, mother, wife] = [SON, MOTHER, WIFE].map(|sample| keys.partition_of(sample.1, parts));
+            son != mother && (parts < 3 || ![son, mother, wife].contains(&hospital))
         };
         let keys_of_all = (1..=u8::MAX).map(Keys::for_tests).find(|keys| parts == 1 || is_apart(keys)).unwrap();
         let vault = Vault::open_with(folder.path(), keys_of_all, parts).unwrap();
         let store = Arc::new(SqliteStore::open(folder.path(), parts).unwrap());
-        let engine = Engine::start(store, clock.clone(), Options::new(parts)).unwrap();
+        let gate = Arc::new(Gate::default());
+        let guard = Arc::clone(&gate);
+        let disturb: DisturbMessages = Arc::new(move |part, envelopes| if guard.is_closed(part) { Vec::new() } else { envelopes });
+        let engine = Engine::start(store, clock.clone(), Options { disturb: Some(disturb), ..Options::new(parts) }).unwrap();
         let identity = Identity::new(vault.clone(), Adapters::sandbox());
         let app = Arc::new(App {
             engine,
@@ -152,7 +176,7 @@ impl World {
             metrics: Default::default(),
             sandbox: is_sandbox.then_some(sandbox),
         });
-        let world = World { folder, router: server::router(Arc::clone(&app), edge), app, clock, _installation: installation, keys: AtomicU64::new(0) };
+        let world = World { folder, gate, router: server::router(Arc::clone(&app), edge), app, clock, _installation: installation, keys: AtomicU64::new(0) };
         world.settle_country(&keys).await;
         world
     }
@@ -322,7 +346,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    async fn read(response: Response<Body>) -> Reply {
+    pub async fn read(response: Response<Body>) -> Reply {
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);

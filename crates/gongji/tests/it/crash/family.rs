@@ -283,12 +283,12 @@ async fn compare(family: &Family, wire: &Wire, expected: &Expected, with_balance
         assert_eq!(found, wanted, "(account of {}, wallet of {})", sender.name, receiver.name);
     }
     for (number, order) in &expected.orders {
-        let mut found = read(wire, &family.till, &format!("/payments/by-order/{number}")).await?;
+        let mut found = read(wire, &family.till, &format!("/institutions/payments/by-order/{number}")).await?;
         for _ in 0..LOOKS_MAX {
             if found["state"] == order.state {
                 break;
             }
-            found = read(wire, &family.till, &format!("/payments/by-order/{number}")).await?;
+            found = read(wire, &family.till, &format!("/institutions/payments/by-order/{number}")).await?;
         }
         let told = (found["state"].as_str().unwrap(), fen(&found["captured"]), fen(&found["refunded"]), found["payment"].as_str().unwrap());
         assert_eq!(told, (order.state, order.captured, order.refunded, order.payment.as_str()), "order {number}");
@@ -504,10 +504,10 @@ impl<'a> Day<'a> {
             json!({ "code": self.code().await? })
         };
         let bill = json!({ "total": yuan(own + fund), "fund": yuan(fund), "own": yuan(own) });
-        let held = self.post("/payments", &till, json!({ "order_no": number, "payer": payer, "bill": bill })).await?.done();
+        let held = self.post("/institutions/payments", &till, json!({ "order_no": number, "payer": payer, "bill": bill })).await?.done();
         assert_eq!(fen(&held["held"]), own);
         let payment = held["payment"].as_str().unwrap().to_owned();
-        let path = format!("/payments/{payment}");
+        let path = format!("/institutions/payments/{payment}");
         self.expected.receiver_wallet -= own;
         self.expected.orders.insert(number.clone(), Order { payment, state: "held", held: own, captured: 0, refunded: 0, refunds: 0 });
         match self.random.below(8) {
@@ -545,7 +545,7 @@ impl<'a> Day<'a> {
     /// Undoes an order by its number: what is held is released, what was captured is refunded.
     async fn reverse(&mut self, number: &str) -> Result<(), Gone> {
         let till = self.family.till.clone();
-        let answer = self.post(&format!("/payments/by-order/{number}/reverse"), &till, json!({})).await?.done();
+        let answer = self.post(&format!("/institutions/payments/by-order/{number}/reverse"), &till, json!({})).await?.done();
         assert_eq!(answer["outcome"], "reversed");
         let order = &self.expected.orders[number];
         let back = order.held - if order.state == "captured" { order.held - order.captured } else { 0 };

@@ -1,0 +1,13 @@
+//! The door of institutions under `/api/v1/institutions`: what a cashier's software needs, with the institution's own key.
+
+mod codes;
+mod quotes;
+
+use super::{asks, payments};
+use crate::app::App;
+use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
+
+pub fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().merge(codes::router()).merge(quotes::router()).merge(payments::router()).merge(asks::of_institutions())
+}

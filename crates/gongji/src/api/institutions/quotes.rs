@@ -1,0 +1,94 @@
+//! Quotes: what a bill would be paid from.
+
+use crate::api::payments::{BillBody, bill};
+use crate::api::wire::{AreaRef, Kind, Money, Rule};
+use crate::app::App;
+use crate::problem::Problem;
+use crate::service::quote::{self, Quoted};
+use crate::time::rfc3339;
+use crate::web::{InstitutionCaller, StrictJson};
+use axum::Json;
+use axum::extract::State;
+use gongji_wallet::directory::Directory;
+use gongji_wallet::object::Purse;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(make))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct QuoteRequest {
+    /// The payment code that was scanned or typed. A quote does not use it up.
+    #[schema(example = "0017F3K2M9Q0041BQ8X")]
+    code: String,
+    bill: BillBody,
+}
+
+/// What a bill would be paid from, as of now.
+#[derive(Debug, Serialize, ToSchema)]
+struct QuoteBody {
+    /// Masked.
+    #[schema(example = "王**")]
+    payer: String,
+    bill: BillBody,
+    /// The part from the payer's personal account.
+    personal_account: Money,
+    /// The part from the payer's wallet.
+    wallet: Money,
+    /// The wallet's part by where it came from, in the order of use. Never by whom.
+    wallet_lots: Vec<QuoteLot>,
+    /// What is left of `bill.own`: to be paid otherwise. Above nothing, a hold needs `partial`.
+    cash: Money,
+    as_of: String,
+    /// The code ends then, and the quote with it.
+    expires_at: String,
+    rule: Rule,
+}
+
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
+struct QuoteLot {
+    /// The area whose fund it comes from: who owes it in the clearing.
+    area: AreaRef,
+    kind: Kind,
+    amount: Money,
+}
+
+/// Quote a bill
+///
+/// Own account, wallet and cash, in the order in which the payer chose to pay. Nothing is set aside: only a hold guarantees it.
+#[utoipa::path(post, path = "/quotes", tag = "payments", request_body = QuoteRequest,
+    responses((status = 200, description = "What would be paid now", body = QuoteBody)), security(("institution" = [])))]
+async fn make(State(app): State<Arc<App>>, institution: InstitutionCaller, StrictJson(asked): StrictJson<QuoteRequest>) -> Result<Json<QuoteBody>, Problem> {
+    let quote = quote::quote(&app, institution.id, &asked.code, bill(&asked.bill)?)?;
+    let payer = quote::payer_name(&app, quote.shown.payer.id).await?;
+    Ok(Json(QuoteBody {
+        payer,
+        bill: quote.bill.into(),
+        personal_account: quote.personal().into(),
+        wallet: quote.wallet().into(),
+        wallet_lots: lots(&quote, &app.directory()),
+        cash: quote.cash().into(),
+        as_of: rfc3339(app.now()),
+        expires_at: rfc3339(quote.shown.code.expires),
+        rule: Rule::new(quote.rule),
+    }))
+}
+
+/// Lots that differ by their contributor alone are one row: who gave is nobody's business at a counter.
+fn lots(quote: &Quoted, directory: &Directory) -> Vec<QuoteLot> {
+    let mut rows: Vec<QuoteLot> = Vec::new();
+    for (_, lot) in quote.taken.iter().filter(|(purse, _)| *purse == Purse::Wallet) {
+        let (area, kind) = (AreaRef::new(directory, lot.origin.area), Kind::from(lot.origin.kind));
+        match rows.iter_mut().find(|row| row.area.code == area.code && row.kind == kind) {
+            Some(row) => row.amount.amount += lot.amount.0,
+            None => rows.push(QuoteLot { area, kind, amount: lot.amount.into() }),
+        }
+    }
+    rows
+}
