@@ -20,8 +20,8 @@ use gongji_wallet::object::{EMPLOYEE, Enrolment, EnrolmentStatus, RESIDENT};
 use gongji_wallet::{Command, Decision, Outcome};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use tower::Service;
 
