@@ -55,7 +55,7 @@ impl Auditor {
         let reading = (0..=parts).map(|_| Reading {
             stamp: i64::MIN,
             hash: GENESIS,
-            books: Books { made: Some(VecDeque::new()), ..Books::default() },
+            books: Books { made: Some(VecDeque::new()), made_takings: Some(VecDeque::new()), ..Books::default() },
             ..Reading::default()
         });
         Auditor {
@@ -71,11 +71,12 @@ impl Auditor {
         }
     }
 
-    /// The same, for a journal whose statement lines nobody will compare: none are kept.
+    /// The same, for a journal whose statement lines and takings nobody will compare: none are kept.
     pub fn without_lines(parts: u16) -> Auditor {
         let mut auditor = Auditor::new(parts);
         for reading in &mut auditor.reading {
             reading.books.made = None;
+            reading.books.made_takings = None;
         }
         auditor
     }
@@ -171,6 +172,7 @@ impl Auditor {
             self.reading[usize::from(at.part)].books.post(at, posting, amount, captions)?;
             self.totals.post(posting);
         }
+        self.take_down(at, &event.fact, &event.moves);
         Ok(())
     }
 
@@ -178,7 +180,7 @@ impl Auditor {
         self.reading[usize::from(at.part)].books.person(at, holder)
     }
 
-    fn books(&mut self, at: At) -> &mut Books {
+    pub(crate) fn books(&mut self, at: At) -> &mut Books {
         &mut self.reading[usize::from(at.part)].books
     }
 

@@ -1,7 +1,7 @@
 //! Balances and lots of one partition, rebuilt posting by posting.
 
 use crate::finding::{At, FindingKind, Result, Subject};
-use crate::wire::{Account, AreaCode, Enrolment, HolderId, Id, Lot, Move, OrderId, Origin, part_of};
+use crate::wire::{Account, AreaCode, Enrolment, HolderId, Id, Lot, Move, OrderId, Origin, Payee, Taking, part_of};
 use std::collections::{HashMap, VecDeque};
 
 /// A person's money.
@@ -133,6 +133,11 @@ pub(crate) struct Books {
     pub answers: HashMap<Id, bool>,
     /// Number of the last movement and order line.
     pub lines: u64,
+    /// Number of the last taking, and each payee's last.
+    pub takings: u64,
+    pub taken: HashMap<Payee, (u64, bool)>,
+    /// Takings made and not compared yet; `None` where nobody will compare them.
+    pub made_takings: Option<VecDeque<Taking>>,
     /// Last order line of each institution.
     pub tills: HashMap<u64, u64>,
     /// Lines made and not compared yet; `None` where nobody will compare them.

@@ -62,10 +62,14 @@ pub enum Rows {
     Claims,
     Answers,
     Lines,
+    Takings,
+    /// Which taking is each payee's last.
+    Payees,
 }
 
 impl Rows {
-    pub const ALL: [Rows; 8] = [Rows::People, Rows::Balances, Rows::Transfers, Rows::Payments, Rows::Orders, Rows::Claims, Rows::Answers, Rows::Lines];
+    pub const ALL: [Rows; 10] =
+        [Rows::People, Rows::Balances, Rows::Transfers, Rows::Payments, Rows::Orders, Rows::Claims, Rows::Answers, Rows::Lines, Rows::Takings, Rows::Payees];
 }
 
 fn compare(at: At, account: Account, expected: i64, found: i64) -> Result {
@@ -78,7 +82,7 @@ fn mark(at: At, seen: &mut bool, subject: Subject) -> Result {
 }
 
 impl Auditor {
-    fn books_of(&mut self, part: u16, subject: Subject) -> Result<&mut Books> {
+    pub(crate) fn books_of(&mut self, part: u16, subject: Subject) -> Result<&mut Books> {
         let books = self.reading.get_mut(usize::from(part)).map(|reading| &mut reading.books);
         books.ok_or_else(|| At::part(part).finding(FindingKind::RowUnknown, subject, "no such partition", part))
     }
@@ -260,13 +264,18 @@ impl Auditor {
         }
     }
 
-    /// A partition's counters: last line, last message sent to and received from each partition.
-    pub fn expect_counters(&mut self, part: u16, lines: u64, sent: &[(u16, u64)], received: &[(u16, u64)]) -> Result {
+    /// A partition's counters: last line, last taking, last message sent to and received from each partition.
+    pub fn expect_counters(&mut self, part: u16, lines: u64, takings: u64, sent: &[(u16, u64)], received: &[(u16, u64)]) -> Result {
         let seq = self.reading.get(usize::from(part)).map_or(0, |reading| reading.seq);
         let at = At { part, seq, stamp: 0 };
-        let own = self.books_of(part, Subject::Books)?.lines;
+        let books = self.books_of(part, Subject::Books)?;
+        let (own, own_takings) = (books.lines, books.takings);
         if own != lines {
             return Err(at.finding(FindingKind::StateDiffers, Subject::Line { part, number: own.max(lines), field: "number" }, own, lines));
+        }
+        if own_takings != takings {
+            let subject = Subject::Taking { part, number: own_takings.max(takings), field: "number" };
+            return Err(at.finding(FindingKind::StateDiffers, subject, own_takings, takings));
         }
         for other in 0..self.reading.len() as u16 {
             let told = |marks: &[(u16, u64)]| marks.iter().find(|(known, _)| *known == other).map_or(0, |(_, number)| *number);
@@ -336,6 +345,14 @@ fn missing_in(part: u16, books: &Books, rows: Rows) -> Option<Finding> {
         Rows::Lines => {
             let line = books.made.as_ref()?.front()?;
             lacks(line.seq, Subject::Line { part, number: line.number, field: "number" }, format!("{} fen", line.amount))
+        }
+        Rows::Takings => {
+            let taking = books.made_takings.as_ref()?.front()?;
+            lacks(taking.seq, Subject::Taking { part, number: taking.number, field: "number" }, format!("{:?}", taking.kind))
+        }
+        Rows::Payees => {
+            let (_, (last, _)) = books.taken.iter().filter(|(_, (_, seen))| !seen).min_by_key(|(payee, _)| **payee)?;
+            lacks(0, Subject::Taking { part, number: *last, field: "last" }, "a payee's last taking".to_owned())
         }
         Rows::Transfers | Rows::Payments => None,
     }

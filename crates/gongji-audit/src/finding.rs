@@ -57,6 +57,7 @@ pub enum FindingKind {
     LotDiffers,
     StateDiffers,
     LineDiffers,
+    TakingDiffers,
     RowUnknown,
     RowRepeated,
     RowMissing,
@@ -68,15 +69,38 @@ pub enum Subject {
     Record,
     Person(u64),
     Account(Account),
-    Lot { holder: u64, origin: Origin },
+    Lot {
+        holder: u64,
+        origin: Origin,
+    },
     Transfer(Id),
     Payment(Id),
     Order(OrderId),
-    Claim { insured: u64, year: u16 },
+    Claim {
+        insured: u64,
+        year: u16,
+    },
     Key(Id),
-    Message { from: u16, to: u16, number: u64 },
-    Pair { one: u16, other: u16 },
-    Line { part: u16, number: u64, field: &'static str },
+    Message {
+        from: u16,
+        to: u16,
+        number: u64,
+    },
+    Pair {
+        one: u16,
+        other: u16,
+    },
+    Line {
+        part: u16,
+        number: u64,
+        field: &'static str,
+    },
+    /// A line of a payee's account.
+    Taking {
+        part: u16,
+        number: u64,
+        field: &'static str,
+    },
     OriginArea(u32),
     Books,
 }
@@ -119,6 +143,7 @@ impl FindingKind {
             LotDiffers => ("LOT_DIFFERS", "批次和日志账不一致", "a lot differs from the journal"),
             StateDiffers => ("STATE_DIFFERS", "状态和日志账不一致", "a state differs from the journal"),
             LineDiffers => ("LINE_DIFFERS", "明细和日志账不一致", "a statement line differs from the journal"),
+            TakingDiffers => ("TAKING_DIFFERS", "收款明细和日志账不一致", "a taking differs from the journal"),
             RowUnknown => ("ROW_UNKNOWN", "日志账里没有这一行", "the journal knows no such row"),
             RowRepeated => ("ROW_REPEATED", "同一行出现了两次", "a row appears twice"),
             RowMissing => ("ROW_MISSING", "账簿里缺了这一行", "the books lack this row"),
@@ -224,6 +249,7 @@ impl Subject {
             Subject::Message { from, to, number } => format!("第 {from} 分区发给第 {to} 分区的第 {number} 条消息"),
             Subject::Pair { one, other } => format!("第 {one} 和第 {other} 分区之间"),
             Subject::Line { part, number, field } => format!("第 {part} 分区明细第 {number} 行的 {field}"),
+            Subject::Taking { part, number, field } => format!("第 {part} 分区收款明细第 {number} 行的 {field}"),
             Subject::OriginArea(area) => format!("来源地 {area}"),
             Subject::Books => "全部账簿".to_owned(),
         }
@@ -245,6 +271,7 @@ impl Subject {
             Subject::Message { from, to, number } => format!("message {number} from partition {from} to {to}"),
             Subject::Pair { one, other } => format!("between partitions {one} and {other}"),
             Subject::Line { part, number, field } => format!("{field} of line {number} in partition {part}"),
+            Subject::Taking { part, number, field } => format!("{field} of taking {number} in partition {part}"),
             Subject::OriginArea(area) => format!("origin area {area}"),
             Subject::Books => "all books".to_owned(),
         }

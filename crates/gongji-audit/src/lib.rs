@@ -4,7 +4,8 @@
 //!
 //! 1. [`Auditor::check_head`] for each head that was exported earlier.
 //! 2. [`Auditor::record`] for every record of every partition, each partition in order. Reading the partitions side by side, by commit time, keeps memory
-//!    small; any order gives the same result. [`Auditor::expect_line`] may follow each record, so that statement lines need not be kept.
+//!    small; any order gives the same result. [`Auditor::expect_line`] and [`Auditor::expect_taking`] may follow each record, so that lines and takings
+//!    need not be kept.
 //! 3. [`Auditor::finish`], which holds over all partitions together.
 //! 4. `expect_…` for every row of the projections, then [`Auditor::missing`].
 //!
@@ -19,6 +20,7 @@ mod finish;
 mod messages;
 mod payments;
 mod postings;
+mod takings;
 mod transfers;
 pub mod wire;
 

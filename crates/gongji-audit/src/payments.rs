@@ -8,6 +8,8 @@ use std::collections::hash_map::Entry;
 pub(crate) struct Paid {
     pub holder: HolderId,
     pub purpose: PaidFor,
+    /// As it was told when it was held.
+    pub told: Purpose,
     /// Empty once nothing can be captured, released or refunded any more.
     slices: Box<[Slice]>,
     pub state: PaymentState,
@@ -103,6 +105,7 @@ impl Payments {
         place.insert(Paid {
             holder: payment.holder,
             purpose,
+            told: payment.purpose.clone(),
             slices: payment.slices.clone().into_boxed_slice(),
             state: PaymentState::Held,
             held,

@@ -100,6 +100,14 @@ pub struct HoldRequest {
     pub area: AreaCode,
     pub bill: Bill,
     pub partial: bool,
+    pub visit: Visit,
+    pub quote: Option<Quote>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Quote {
+    pub personal: Fen,
+    pub wallet: Fen,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -171,10 +179,70 @@ pub struct Bill {
     pub institution: Fen,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum Business {
+    Outpatient,
+    Inpatient,
+    Pharmacy,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum Terminal {
+    Counter,
+    Kiosk,
+    Mobile,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Visit {
+    pub business: Business,
+    pub terminal: Terminal,
+    pub day: i32,
+}
+
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Purpose {
-    Order { order: OrderId, area: AreaCode, bill: Bill },
+    Order { order: OrderId, area: AreaCode, bill: Bill, visit: Visit, insurance: u16 },
     Premium { insured: HolderId, area: AreaCode, year: u16 },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Payee {
+    Institution(u64),
+    Premium { area: AreaCode, year: u16 },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum TakingKind {
+    Held,
+    Captured,
+    Released,
+    Refunded,
+}
+
+/// What stands in the books in this format, read as the auditor's own shape of the same bytes.
+///
+/// # Panics
+/// The auditor has no such shape.
+pub fn same<T: serde::de::DeserializeOwned>(value: &impl Serialize) -> T {
+    let bytes = postcard::to_stdvec(value).expect("what the books hold is encodable");
+    postcard::from_bytes(&bytes).expect("the auditor knows every shape of the books")
+}
+
+/// A line of a payee's account, as the books have it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Taking {
+    pub number: u64,
+    pub payee: Payee,
+    pub previous: u64,
+    pub at: i64,
+    pub seq: u64,
+    pub kind: TakingKind,
+    pub state: PaymentState,
+    pub payment: Id,
+    pub holder: HolderId,
+    pub purpose: Purpose,
+    pub lots: Vec<Lot>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -211,6 +279,7 @@ pub struct Order<'a> {
     pub fingerprint: [u8; 16],
     pub placed_at: i64,
     pub bill: Bill,
+    pub visit: Option<Visit>,
     pub state: OrderState,
     pub previous: u64,
 }
@@ -511,6 +580,8 @@ pub enum Reason {
     VersionTaken,
     SettingRefused,
     TooMany { max: u16 },
+    VisitDay { first: i32, last: i32 },
+    QuoteStale,
 }
 
 impl Account {

@@ -1,7 +1,7 @@
 //! The books' rows for the independent auditor, which has read every record as it came.
 
 use crate::model::Check;
-use gongji_audit::wire::{Account as AuditedAccount, Enrolment, EnrolmentStatus as AuditedStatus, GrantKind as AuditedKind, Lot as AuditedLot, Origin};
+use gongji_audit::wire::{Account as AuditedAccount, Enrolment, EnrolmentStatus as AuditedStatus, GrantKind as AuditedKind, Lot as AuditedLot, Origin, same};
 use gongji_audit::{Auditor, LineRow, OrderRow, PaymentRow, PersonRow, Rows, Side};
 use gongji_ledger::{Account, GrantKind, Part};
 use gongji_store::Books;
@@ -13,7 +13,13 @@ use gongji_wallet::object::{Counterparty, EnrolmentStatus, Holder, Line, Object,
 pub fn compare(auditor: &mut Auditor, part: Part, books: &mut Books) -> Check {
     let objects = books.each_object(&mut |key, object| row(auditor, part, &key, &object).map_err(|finding| Fault::Damaged(finding.en())));
     let lines = objects.and_then(|()| books.each_line(&mut |line| auditor.expect_line(&line_row(part, &line)).map_err(|finding| Fault::Damaged(finding.en()))));
-    lines.map_err(|fault| format!("the auditor reads the books of partition {part}: {fault}"))
+    let takings = lines.and_then(|()| {
+        books.each_taking(0, &mut |taking| match auditor.expect_taking(part, &same(&taking)) {
+            Ok(()) => Ok(true),
+            Err(finding) => Err(Fault::Damaged(finding.en())),
+        })
+    });
+    takings.map_err(|fault| format!("the auditor reads the books of partition {part}: {fault}"))
 }
 
 pub fn missing(auditor: &mut Auditor) -> Check {
@@ -53,8 +59,9 @@ fn row(auditor: &mut Auditor, part: Part, key: &Key, object: &Object) -> gongji_
             previous: order.previous,
         }),
         (_, Object::Claim(claim)) => auditor.expect_claim(claim.insured.0, claim.year, claim.payment.0, claim.amount.0),
-        (_, Object::Partition(counters)) => auditor.expect_counters(part, counters.lines, &counters.sent, &counters.received),
+        (_, Object::Partition(counters)) => auditor.expect_counters(part, counters.lines, counters.takings, &counters.sent, &counters.received),
         (Key::Balance(account), Object::Balance(fen)) => auditor.expect_balance(part, audited(*account), fen.0),
+        (Key::Takings(payee), Object::Takings(last)) => auditor.expect_last_taking(part, same(payee), *last),
         (Key::Answer(key), Object::Answer(_)) => auditor.expect_answer(part, key.0),
         _ => Ok(()),
     }

@@ -9,7 +9,8 @@ use crate::fault::Fault;
 use crate::store::{ANSWER, Block, Entry, Projected, Projection, Row, Rows, Tables, decode_key, encode_key};
 use gongji_ledger::{HolderId, Part, planted};
 use gongji_wallet::ids::{Key, RequestKey};
-use gongji_wallet::object::{Envelope, Line, Object};
+use gongji_wallet::object::{Envelope, Line, Object, Taking};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -22,13 +23,16 @@ const LATEST: u8 = 65;
 /// Kind of the blocks of statement lines.
 const LINE: u8 = 66;
 
+/// Kind of the blocks of takings.
+const TAKING: u8 = 67;
+
 /// Kinds of objects whose ids carry their time.
 const TIMED: [u8; 5] = [3, 4, 6, ANSWER, 12];
 
 /// Most objects of one block. A larger one compresses better, a smaller one is read faster.
 const BLOCK_MAX: usize = 256;
 
-/// Most statement lines of one block: a page of a statement may need a block for each of its lines.
+/// Most statement lines, and most takings, of one block: a page of a statement may need a block for each of its lines.
 const LINES_MAX: usize = 64;
 
 /// Rows and blocks read at once by whoever reads everything.
@@ -120,12 +124,20 @@ impl Books {
     }
 
     pub fn line(&mut self, number: u64) -> Result<Option<Line>, Fault> {
-        let Some(block) = self.tables.block(LINE, &number.to_be_bytes())? else { return Ok(None) };
+        self.numbered(LINE, number, |line: &Line| line.number)
+    }
+
+    pub fn taking(&mut self, number: u64) -> Result<Option<Taking>, Fault> {
+        self.numbered(TAKING, number, |taking: &Taking| taking.number)
+    }
+
+    fn numbered<T: serde::de::DeserializeOwned>(&mut self, kind: u8, number: u64, number_of: fn(&T) -> u64) -> Result<Option<T>, Fault> {
+        let Some(block) = self.tables.block(kind, &number.to_be_bytes())? else { return Ok(None) };
         let mut found = None;
-        each_of::<Line>(&block, |line| {
-            let is_there = line.number == number;
+        each_of::<T>(&block, |value| {
+            let is_there = number_of(&value) == number;
             if is_there {
-                found = Some(line);
+                found = Some(value);
             }
             Ok(!is_there)
         })?;
@@ -194,11 +206,41 @@ impl Books {
 
     /// Every statement line in order.
     pub fn each_line(&mut self, visit: &mut dyn FnMut(Line) -> Result<(), Fault>) -> Result<(), Fault> {
-        let mut after = Vec::new();
+        self.each_in_blocks(LINE, Vec::new(), &mut |line| visit(line).map(|()| true))
+    }
+
+    /// The takings behind a number, in order, until `visit` says that it has seen enough.
+    pub fn each_taking(&mut self, after: u64, visit: &mut dyn FnMut(Taking) -> Result<bool, Fault>) -> Result<(), Fault> {
+        let goes_on = Cell::new(true);
+        let mut visit = |taking: Taking| {
+            goes_on.set(taking.number <= after || visit(taking)?);
+            Ok(goes_on.get())
+        };
+        // The block in which it stands begins at it or before it; those behind begin behind it.
+        if let Some(block) = self.tables.block(TAKING, &after.to_be_bytes())? {
+            each_of(&block, &mut visit)?;
+        }
+        if goes_on.get() { self.each_in_blocks(TAKING, after.to_be_bytes().to_vec(), &mut visit) } else { Ok(()) }
+    }
+
+    /// What the blocks of a kind hold that begin behind `after`, in order, until `visit` says that it has seen enough.
+    fn each_in_blocks<T: serde::de::DeserializeOwned>(
+        &mut self,
+        kind: u8,
+        mut after: Vec<u8>,
+        visit: &mut dyn FnMut(T) -> Result<bool, Fault>,
+    ) -> Result<(), Fault> {
         loop {
-            let blocks = self.tables.blocks(LINE, &after, PAGE)?;
+            let blocks = self.tables.blocks(kind, &after, PAGE)?;
             for (_, block) in &blocks {
-                each_of::<Line>(block, |line| visit(line).map(|()| true))?;
+                let mut goes_on = true;
+                each_of(block, |value| {
+                    goes_on = visit(value)?;
+                    Ok(goes_on)
+                })?;
+                if !goes_on {
+                    return Ok(());
+                }
             }
             match blocks.into_iter().next_back() {
                 Some((first, _)) => after = first,
@@ -244,6 +286,10 @@ fn lay_out(projection: &Projection, latest: &mut BTreeMap<u8, Vec<u8>>) -> Resul
     let lines: Vec<&Line> = projection.lines.iter().flat_map(|lines| lines.iter()).collect();
     for lines in lines.chunks(LINES_MAX) {
         rows.blocks.push(Block { kind: LINE, first: lines[0].number.to_be_bytes().to_vec(), body: pack(lines)? });
+    }
+    let takings: Vec<&Taking> = projection.takings.iter().flat_map(|takings| takings.iter()).collect();
+    for takings in takings.chunks(LINES_MAX) {
+        rows.blocks.push(Block { kind: TAKING, first: takings[0].number.to_be_bytes().to_vec(), body: pack(takings)? });
     }
     for (number, key) in &projection.orders {
         rows.rows.push(Row { key: order_line(*number), due: None, body: encode_key(key).into() });

@@ -15,7 +15,7 @@ use gongji_wallet::Request;
 use gongji_wallet::directory::Directory;
 use gongji_wallet::event::institution_part;
 use gongji_wallet::ids::{CodeId, Key, OrderId, PaymentId, TransferId};
-use gongji_wallet::object::{Claim, Envelope, Holder, Incoming, Line, Object, Order, Outgoing, Payment, Transfer};
+use gongji_wallet::object::{Claim, Envelope, Holder, Incoming, Line, Object, Order, Outgoing, Payee, Payment, Taking, Transfer};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, RwLock};
@@ -494,18 +494,62 @@ impl Engine {
     }
 
     fn line_numbered(&self, part: Part, number: u64) -> Result<Option<Line>, Fault> {
-        match self.handles.get(usize::from(part)).and_then(|handle| handle.shared.line(number)) {
+        match self.handles.get(usize::from(part)).and_then(|handle| handle.shared.lines.get(number)) {
             Some(line) => Ok(Some(line)),
             None => self.read(part, |books| books.line(number)),
         }
     }
 
-    /// Why a line that a person's account names is nowhere.
+    /// Why a line that an account names is nowhere.
     fn lost_line(&self, part: Part, number: u64) -> Fault {
         if self.handles[usize::from(part)].progress.borrow().is_stuck {
             return Fault::Failed(format!("the books of partition {part} fall behind"));
         }
-        Fault::Damaged(format!("statement line {number} is missing"))
+        Fault::Damaged(format!("line {number} of partition {part} is missing"))
+    }
+
+    /// Takings of a payee in one partition, newest first, from `before` (exclusive; `None` for the newest), at most `max`, as long as `wanted` says so.
+    pub fn takings(
+        &self,
+        part: Part,
+        payee: Payee,
+        before: Option<&Taking>,
+        max: usize,
+        mut wanted: impl FnMut(&Taking) -> bool,
+    ) -> Result<Vec<Taking>, Fault> {
+        // The payee's account first: what this version of it names is in memory or in the books by then.
+        let mut number = match before {
+            Some(taking) => taking.previous,
+            None => self.last_taking(part, payee)?,
+        };
+        let mut takings = Vec::new();
+        while number != 0 && takings.len() < max {
+            let taking = self.taking(part, number)?.ok_or_else(|| self.lost_line(part, number))?;
+            if taking.payee != payee {
+                return Err(Fault::Damaged(format!("taking {number} of partition {part} belongs to another payee")));
+            }
+            if !wanted(&taking) {
+                break;
+            }
+            number = taking.previous;
+            takings.push(taking);
+        }
+        Ok(takings)
+    }
+
+    /// Number of a payee's last taking in a partition; 0 for none.
+    pub fn last_taking(&self, part: Part, payee: Payee) -> Result<u64, Fault> {
+        Ok(match self.object(part, Key::Takings(payee))?.as_deref() {
+            Some(Object::Takings(last)) => *last,
+            _ => 0,
+        })
+    }
+
+    pub fn taking(&self, part: Part, number: u64) -> Result<Option<Taking>, Fault> {
+        match self.handles.get(usize::from(part)).and_then(|handle| handle.shared.takings.get(number)) {
+            Some(taking) => Ok(Some(taking)),
+            None => self.read(part, |books| books.taking(number)),
+        }
     }
 
     /// An institution's orders, newest first.

@@ -268,11 +268,12 @@ impl Writer {
 
     /// Makes a committed batch visible: memory first, then the books and the couriers.
     fn publish(&mut self, changes: Changes) {
-        let Changes { objects, events, lines, orders } = changes;
+        let Changes { objects, events, lines, takings, orders } = changes;
         let seq = self.head.seq;
         // First, so that whoever sees a changed object finds this record's lines, and waits for its orders.
         self.shared.set_committed(seq);
-        let lines = self.shared.put_lines(lines);
+        let lines = self.shared.lines.put(lines);
+        let takings = self.shared.takings.put(takings);
         for (key, object) in &objects {
             if !(planted("deadline-is-forgotten-until-restart") && seq.is_multiple_of(4)) {
                 mind_deadline(&mut self.due, *key, object);
@@ -284,7 +285,7 @@ impl Writer {
         }
         let outbox = envelopes(self.part, events);
         // Before the courier, so that the books never learn of a delivery before they know the message.
-        let projected = self.projector.send(Item::Committed(Committed { seq, lines, orders, outbox: outbox.clone(), objects }));
+        let projected = self.projector.send(Item::Committed(Committed { seq, lines, takings, orders, outbox: outbox.clone(), objects }));
         let carried = if outbox.is_empty() || (planted("message-waits-for-a-restart") && seq.is_multiple_of(7)) { Ok(()) } else { self.courier.send(outbox) };
         if projected.is_err() || carried.is_err() {
             // Both outlive this writer unless a bug has ended them. Nothing is lost: the next start takes everything from the journal.

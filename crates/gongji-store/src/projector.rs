@@ -6,7 +6,7 @@ use crate::shared::Shared;
 use crate::store::{Objects, Projection};
 use gongji_ledger::{Part, planted};
 use gongji_wallet::ids::Key;
-use gongji_wallet::object::{Envelope, Line, Object};
+use gongji_wallet::object::{Envelope, Line, Object, Taking};
 use gongji_wallet::work::KeyMap;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,6 +30,7 @@ const QUIET: Duration = Duration::from_millis(100);
 pub struct Committed {
     pub seq: u64,
     pub lines: Arc<Vec<Line>>,
+    pub takings: Arc<Vec<Taking>>,
     pub orders: Vec<(u64, Key)>,
     pub outbox: Vec<Envelope>,
     pub objects: Objects,
@@ -113,7 +114,7 @@ impl Projector {
     }
 
     fn pending_lines(&self) -> usize {
-        self.pending.lines.iter().map(|lines| lines.len()).sum()
+        self.pending.lines.iter().map(|lines| lines.len()).sum::<usize>() + self.pending.takings.iter().map(|takings| takings.len()).sum::<usize>()
     }
 
     fn has_lines(&self) -> bool {
@@ -128,6 +129,9 @@ impl Projector {
                 self.pending.lines_seq = self.pending.lines_seq.max(committed.seq);
                 if !committed.lines.is_empty() {
                     self.pending.lines.push(committed.lines);
+                }
+                if !committed.takings.is_empty() {
+                    self.pending.takings.push(committed.takings);
                 }
                 self.pending.orders.extend(committed.orders);
                 self.pending.outbox.extend(committed.outbox);
@@ -152,7 +156,8 @@ impl Projector {
         self.delivered.clear();
         self.late = None;
         // Whoever asks for them is told that the books fall behind.
-        self.shared.forget_lines(u64::MAX);
+        self.shared.lines.forget(u64::MAX);
+        self.shared.takings.forget(u64::MAX);
         self.pending = Projection { lines_seq: self.pending.lines_seq, ..Projection::default() };
     }
 
@@ -190,7 +195,10 @@ impl Projector {
 
     fn written(&mut self, projection: Projection, packed: Packed) {
         if let Some(line) = projection.lines.last().and_then(|lines| lines.last()) {
-            self.shared.forget_lines(line.number);
+            self.shared.lines.forget(line.number);
+        }
+        if let Some(taking) = projection.takings.last().and_then(|takings| takings.last()) {
+            self.shared.takings.forget(taking.number);
         }
         let objects = projection.objects.map(|(_, objects)| objects).unwrap_or_default();
         self.shared.settle(projection.made.into_iter().chain(objects), packed);

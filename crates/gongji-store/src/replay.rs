@@ -145,7 +145,8 @@ impl Opened {
                 outbox.extend(sent.iter().filter(|_| !planted("restart-forgets-messages")).cloned());
                 behind(Committed {
                     seq,
-                    lines: if is_new { shared.put_lines(changes.lines) } else { Arc::default() },
+                    lines: if is_new { shared.lines.put(changes.lines) } else { Arc::default() },
+                    takings: if is_new { shared.takings.put(changes.takings) } else { Arc::default() },
                     orders: if is_new { changes.orders } else { Vec::new() },
                     outbox: sent,
                     objects: if is_new { changes.objects } else { changes.objects.into_iter().filter(|(_, object)| !object.is_made_once()).collect() },

@@ -4,7 +4,7 @@ use crate::books::Packed;
 use crate::gauges::Gauges;
 use gongji_ledger::{HolderId, planted};
 use gongji_wallet::ids::{Key, RequestKey};
-use gongji_wallet::object::{Line, Object};
+use gongji_wallet::object::{Line, Object, Taking};
 use gongji_wallet::work::{KeyHasher, KeyMap};
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
@@ -34,8 +34,8 @@ pub struct Shared {
     others: Vec<RwLock<KeyMap<Arc<Object>>>>,
     /// No timed key above this one has left memory.
     horizon: RwLock<RequestKey>,
-    /// Statement lines that are not in the books yet, batch by batch.
-    lines: RwLock<VecDeque<Arc<Vec<Line>>>>,
+    pub lines: Unwritten<Line>,
+    pub takings: Unwritten<Taking>,
     /// Projected versions of settled objects, oldest first.
     settled: Mutex<VecDeque<(Key, Arc<Object>)>>,
     /// How many people are packed, and whose shard is emptied next when they are too many.
@@ -45,6 +45,42 @@ pub struct Shared {
     /// Last committed record.
     committed: AtomicU64,
     pub gauges: Gauges,
+}
+
+/// What stands in an order of its own and is not in the books yet, batch by batch.
+pub struct Unwritten<T> {
+    batches: RwLock<VecDeque<Arc<Vec<T>>>>,
+    number: fn(&T) -> u64,
+}
+
+impl<T: Clone> Unwritten<T> {
+    fn new(number: fn(&T) -> u64) -> Unwritten<T> {
+        Unwritten { batches: RwLock::default(), number }
+    }
+
+    /// Keeps a batch until it is in the books.
+    pub fn put(&self, batch: Vec<T>) -> Arc<Vec<T>> {
+        let batch = Arc::new(batch);
+        if !batch.is_empty() {
+            self.batches.write().expect("no writer of these batches panics").push_back(batch.clone());
+        }
+        batch
+    }
+
+    /// One that may not be in the books yet.
+    pub fn get(&self, number: u64) -> Option<T> {
+        let batches = self.batches.read().expect("no writer of these batches panics");
+        let batch = batches.get(batches.partition_point(|batch| batch.last().is_some_and(|last| (self.number)(last) < number)))?;
+        batch.binary_search_by_key(&number, self.number).ok().map(|at| batch[at].clone())
+    }
+
+    /// Up to this number they are in the books.
+    pub fn forget(&self, number: u64) {
+        let mut batches = self.batches.write().expect("no writer of these batches panics");
+        while batches.front().and_then(|batch| batch.last()).is_some_and(|last| (self.number)(last) <= number) {
+            batches.pop_front();
+        }
+    }
 }
 
 /// How much of what is in the books a partition keeps in memory as well.
@@ -67,7 +103,8 @@ impl Shared {
             people: (0..SHARDS).map(|_| RwLock::default()).collect(),
             others: (0..SHARDS).map(|_| RwLock::default()).collect(),
             horizon: RwLock::new(horizon),
-            lines: RwLock::default(),
+            lines: Unwritten::new(|line| line.number),
+            takings: Unwritten::new(|taking| taking.number),
             settled: Mutex::default(),
             packed: AtomicI64::new(0),
             next_emptied: AtomicUsize::new(0),
@@ -115,30 +152,6 @@ impl Shared {
 
     pub fn committed(&self) -> u64 {
         self.committed.load(Ordering::Acquire)
-    }
-
-    /// Keeps the lines of a batch until they are in the books.
-    pub fn put_lines(&self, lines: Vec<Line>) -> Arc<Vec<Line>> {
-        let lines = Arc::new(lines);
-        if !lines.is_empty() {
-            self.lines.write().expect("no writer of the lines panics").push_back(lines.clone());
-        }
-        lines
-    }
-
-    /// A line that may not be in the books yet.
-    pub fn line(&self, number: u64) -> Option<Line> {
-        let batches = self.lines.read().expect("no writer of the lines panics");
-        let batch = batches.get(batches.partition_point(|lines| lines.last().is_some_and(|line| line.number < number)))?;
-        batch.binary_search_by_key(&number, |line| line.number).ok().map(|at| batch[at].clone())
-    }
-
-    /// Lines up to this number are in the books.
-    pub fn forget_lines(&self, number: u64) {
-        let mut batches = self.lines.write().expect("no writer of the lines panics");
-        while batches.front().and_then(|lines| lines.last()).is_some_and(|line| line.number <= number) {
-            batches.pop_front();
-        }
     }
 
     /// What has been projected need not stay: people are packed, and leave memory where there are too many.

@@ -7,7 +7,7 @@ use crate::fault::Fault;
 use gongji_ledger::{Digest, GENESIS, HolderId, Part, RecordHead, link};
 use gongji_wallet::event::Event;
 use gongji_wallet::ids::{CodeId, Key, OrderId, PaymentId, RequestKey, TransferId};
-use gongji_wallet::object::{Envelope, Line, Object};
+use gongji_wallet::object::{Envelope, Line, Object, Payee, Taking};
 use std::sync::Arc;
 
 /// One committed batch.
@@ -49,10 +49,12 @@ impl Head {
 /// What the projector writes in one transaction.
 #[derive(Clone, Default)]
 pub struct Projection {
-    /// Lines, orders, outbox and what was made are complete up to this record.
+    /// Lines, takings, orders, outbox and what was made are complete up to this record.
     pub lines_seq: u64,
     /// Statement lines, batch by batch.
     pub lines: Vec<Arc<Vec<Line>>>,
+    /// Takings, batch by batch.
+    pub takings: Vec<Arc<Vec<Taking>>>,
     pub orders: Vec<(u64, Key)>,
     pub outbox: Vec<Envelope>,
     /// Messages applied at their destination: (destination, number).
@@ -201,6 +203,8 @@ pub fn encode_key(key: &Key) -> Vec<u8> {
         }
         Key::Answer(RequestKey(id)) => put(ANSWER, &[id]),
         Key::Made(TransferId(id)) => put(12, &[id]),
+        Key::Takings(Payee::Institution(institution)) => put(13, &[&institution.0.to_be_bytes()]),
+        Key::Takings(Payee::Premium { area, year }) => put(14, &[&area.to_be_bytes(), &year.to_be_bytes()]),
     }
     bytes
 }
@@ -233,6 +237,12 @@ pub fn decode_key(bytes: &[u8]) -> Result<Key, Fault> {
         10 => Key::Balance(postcard::from_bytes(rest)?),
         &ANSWER => Key::Answer(RequestKey(id()?)),
         12 => Key::Made(TransferId(id()?)),
+        13 => Key::Takings(Payee::Institution(gongji_ledger::InstitutionId(number(0)?))),
+        14 => {
+            let area = rest.get(..4).and_then(|part| part.try_into().ok()).map(u32::from_be_bytes).ok_or_else(damaged)?;
+            let year = rest.get(4..).and_then(|part| part.try_into().ok()).map(u16::from_be_bytes).ok_or_else(damaged)?;
+            Key::Takings(Payee::Premium { area, year })
+        }
         _ => return Err(damaged()),
     })
 }
@@ -260,6 +270,8 @@ mod tests {
             Key::Balance(Account::Premium { area: 510500, year: 2027 }),
             Key::Answer(RequestKey([8; 16])),
             Key::Made(TransferId([9; 16])),
+            Key::Takings(Payee::Institution(InstitutionId(7))),
+            Key::Takings(Payee::Premium { area: 510_500, year: 2027 }),
         ];
         for key in keys {
             assert_eq!(decode_key(&encode_key(&key)).unwrap(), key);

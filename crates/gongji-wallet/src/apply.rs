@@ -20,6 +20,27 @@ impl Work<'_> {
             self.post(posting, &event.fact);
         }
         self.change(&event.fact, &event.moves);
+        self.take_down(&event.fact, &event.moves);
+    }
+
+    /// Writes what a payee sees of a payment's event; each taking names the payee's one before.
+    fn take_down(&mut self, fact: &Fact, moves: &[Move]) {
+        let (id, kind) = match fact {
+            Fact::PaymentHeld(payment) => (payment.id, TakingKind::Held),
+            Fact::PaymentCaptured { payment, .. } => (*payment, TakingKind::Captured),
+            Fact::PaymentReleased { payment, .. } => (*payment, TakingKind::Released),
+            Fact::PaymentRefunded { payment, .. } => (*payment, TakingKind::Refunded),
+            _ => return,
+        };
+        let payment = self.payment_mut(id);
+        let (state, holder, purpose) = (payment.state, payment.holder, payment.purpose.clone());
+        let partition = self.partition_mut();
+        partition.takings += 1;
+        let number = partition.takings;
+        let payee = purpose.payee();
+        let previous = std::mem::replace(self.last_taking_mut(payee), number);
+        let lots = moves.iter().flat_map(|posting| &posting.lots).copied().collect();
+        self.takings.push(Taking { number, payee, previous, at: self.stamp, seq: self.seq, kind, state, payment: id, holder, purpose, lots });
     }
 
     fn post(&mut self, posting: &Move, fact: &Fact) {

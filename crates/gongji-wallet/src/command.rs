@@ -1,9 +1,9 @@
 //! What can be asked of a partition. Jobs and messages are commands too.
 
 use crate::directory::DirectoryChange;
-use crate::event::{Message, Payer};
+use crate::event::{Message, Payer, Quote};
 use crate::ids::{CodeId, Key, OrderId, PaymentId, RequestKey, TransferId};
-use crate::object::{Bill, Enrolment, FreezeReason, PayFirst};
+use crate::object::{Bill, Enrolment, FreezeReason, PayFirst, Visit};
 use gongji_ledger::{AreaCode, Fen, HolderId, Part};
 use serde::{Deserialize, Serialize};
 use sm3::{Digest, Sm3};
@@ -200,5 +200,9 @@ pub struct PlaceOrder {
     pub payment: PaymentId,
     pub payer: Payer,
     pub bill: Bill,
+    /// Take what there is and leave the rest to cash.
     pub partial: bool,
+    pub visit: Visit,
+    /// Hold only what was quoted.
+    pub quote: Option<Quote>,
 }

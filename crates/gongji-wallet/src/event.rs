@@ -235,6 +235,16 @@ pub struct HoldRequest {
     pub bill: Bill,
     /// Take what there is and leave the rest to cash.
     pub partial: bool,
+    pub visit: Visit,
+    /// What the institution was told that the payer would pay; held only if it still holds.
+    pub quote: Option<Quote>,
+}
+
+/// How an own share would be paid: from the personal account, and from the wallet; the rest in cash.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Quote {
+    pub personal: Fen,
+    pub wallet: Fen,
 }
 
 /// What a request came to. The reply is made from this alone, so that a repeat gets the same words.

@@ -1,3 +1,4 @@
+use crate::object::Payee;
 use gongji_ledger::{Account, HolderId, InstitutionId, Part};
 use serde::{Deserialize, Serialize};
 
@@ -73,4 +74,6 @@ pub enum Key {
     Answer(RequestKey),
     /// A transfer within one partition that was credited at once: both sides of it.
     Made(TransferId),
+    /// A payee's list of takings.
+    Takings(Payee),
 }

@@ -24,6 +24,8 @@ pub enum Object {
     Answer(Answer),
     /// Sent, arrived and credited in one event: there is nothing that the two sides could tell differently.
     Made(Transfer),
+    /// Number of a payee's last taking.
+    Takings(u64),
 }
 
 impl Object {
@@ -70,6 +72,8 @@ impl Object {
 pub struct Partition {
     /// Number of the last movement and order line.
     pub lines: u64,
+    /// Number of the last taking.
+    pub takings: u64,
     /// Number of the last message sent to each partition.
     pub sent: Vec<(Part, u64)>,
     /// Number of the last message applied from each partition.
@@ -414,10 +418,84 @@ pub struct Bill {
     pub institution: Fen,
 }
 
+/// What kind of care a bill is for: institutions reconcile and regions clear by it (national clr_type 11, 21, 41).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Business {
+    Outpatient,
+    Inpatient,
+    Pharmacy,
+}
+
+impl Business {
+    pub const ALL: [Business; 3] = [Business::Outpatient, Business::Inpatient, Business::Pharmacy];
+}
+
+/// Where at an institution somebody pays.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Terminal {
+    Counter,
+    Kiosk,
+    Mobile,
+}
+
+impl Terminal {
+    pub const ALL: [Terminal; 3] = [Terminal::Counter, Terminal::Kiosk, Terminal::Mobile];
+}
+
+/// What an institution says of a bill besides its amounts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Visit {
+    pub business: Business,
+    pub terminal: Terminal,
+    /// The institution's business day (days since 1970, China).
+    pub day: i32,
+}
+
+impl Visit {
+    /// An outpatient who pays at the counter.
+    pub fn at_counter(day: i32) -> Visit {
+        Visit { business: Business::Outpatient, terminal: Terminal::Counter, day }
+    }
+}
+
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Purpose {
-    Order { order: OrderId, area: AreaCode, bill: Bill },
-    Premium { insured: HolderId, area: AreaCode, year: u16 },
+    /// `insurance`: the payer's when it was held (310, 390), 0 for none.
+    Order {
+        order: OrderId,
+        area: AreaCode,
+        bill: Bill,
+        visit: Visit,
+        insurance: u16,
+    },
+    Premium {
+        insured: HolderId,
+        area: AreaCode,
+        year: u16,
+    },
+}
+
+impl Purpose {
+    pub fn payee(&self) -> Payee {
+        match *self {
+            Purpose::Order { order, .. } => Payee::Institution(order.institution),
+            Purpose::Premium { area, year, .. } => Payee::Premium { area, year },
+        }
+    }
+}
+
+/// Who is paid.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Payee {
+    Institution(InstitutionId),
+    /// The fund that takes an area's premiums of a year.
+    Premium {
+        area: AreaCode,
+        year: u16,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -568,6 +646,8 @@ pub struct Order {
     pub fingerprint: [u8; 16],
     pub placed_at: i64,
     pub bill: Bill,
+    /// Unknown of an order that was reversed before it came.
+    pub visit: Option<Visit>,
     pub state: OrderState,
     /// Previous order line of the institution.
     pub previous: u64,
@@ -608,6 +688,44 @@ pub struct Envelope {
     /// Gapless from 1 for each pair.
     pub number: u64,
     pub message: Message,
+}
+
+/// What happened to a payment, as its payee sees it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TakingKind {
+    Held,
+    Captured,
+    /// Went back to the payer without having been captured.
+    Released,
+    Refunded,
+}
+
+/// One line of a payee's account (收款明细), in the payer's partition: institutions reconcile by it, and clearing is a sum of it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Taking {
+    /// Gapless from 1 in each partition.
+    pub number: u64,
+    pub payee: Payee,
+    /// The payee's taking before; 0 for none.
+    pub previous: u64,
+    pub at: i64,
+    /// Journal record that holds it.
+    pub seq: u64,
+    pub kind: TakingKind,
+    /// The payment's state after it.
+    pub state: PaymentState,
+    pub payment: PaymentId,
+    pub holder: HolderId,
+    pub purpose: Purpose,
+    /// What moved, with the origin of each fen; never empty.
+    pub lots: Vec<Lot>,
+}
+
+impl Taking {
+    pub fn amount(&self) -> Fen {
+        gongji_ledger::total(&self.lots)
+    }
 }
 
 /// Who a statement line is about besides the holder.

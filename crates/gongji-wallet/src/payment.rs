@@ -14,7 +14,7 @@ use crate::command::{PlaceOrder, binding, keypad_binding};
 use crate::day::day_of;
 use crate::decide::{Reply, is_overdue};
 use crate::directory::{Directory, Readiness};
-use crate::event::{Fact, HoldRequest, Message, Outcome, Payer};
+use crate::event::{Fact, HoldRequest, Message, Outcome, Payer, Quote};
 use crate::ids::{CodeId, Key, OrderId, PaymentId};
 use crate::object::*;
 use crate::person::sweep_refunded;
@@ -25,6 +25,9 @@ use gongji_ledger::{Account, AreaCode, Fen, GrantKind, HolderId, Lot, Move, plan
 
 /// Largest bill (fen): one million yuan.
 pub const BILL_MAX: Fen = Fen(100_000_000);
+
+/// How many days after the institution's business day a bill may still come.
+pub const VISIT_DAYS_MAX: i32 = 31;
 
 /// Most captures, and most refunds, of one payment.
 pub const STEPS_MAX: usize = 100;
@@ -99,6 +102,10 @@ pub(crate) fn place_order(work: &mut Work, order: &PlaceOrder) -> Result<Reply, 
         };
     }
     let mut reasons = bill_reasons(&work.directory, order.order, &order.bill);
+    let today = day_of(work.stamp);
+    if order.visit.day > today || order.visit.day < today - VISIT_DAYS_MAX {
+        reasons.push(Reason::VisitDay { first: today - VISIT_DAYS_MAX, last: today });
+    }
     if !work.has_part(order.payment.part()) {
         reasons.push(Reason::CodeUnknown);
     }
@@ -113,11 +120,21 @@ pub(crate) fn place_order(work: &mut Work, order: &PlaceOrder) -> Result<Reply, 
         fingerprint,
         placed_at: work.stamp,
         bill: order.bill,
+        visit: Some(order.visit),
         state: OrderState::Placed,
         previous: 0,
     };
     work.emit(Fact::OrderPlaced(Box::new(placed)), Vec::new())?;
-    let request = HoldRequest { order: order.order, payment: order.payment, payer: order.payer, area, bill: order.bill, partial: order.partial };
+    let request = HoldRequest {
+        order: order.order,
+        payment: order.payment,
+        payer: order.payer,
+        area,
+        bill: order.bill,
+        partial: order.partial,
+        visit: order.visit,
+        quote: order.quote,
+    };
     work.send(order.payment.part(), Message::HoldRequested(request))?;
     Ok(Reply::Order(order.order))
 }
@@ -171,11 +188,16 @@ fn try_hold(work: &mut Work, request: &HoldRequest) -> Result<OrderState, Stop> 
         reasons.push(Reason::WrongPlace { place });
     }
     let rules = work.directory.rules(place, day_of(stamp));
+    let insurance = person.enrolment.map_or(0, |enrolment| enrolment.insurance);
     let taken = plan(&person, request.bill.own, first, stamp);
     let found: Fen = taken.iter().map(|(_, lot)| lot.amount).sum::<Fen>() + if planted("held-money-counts-as-free") { person.held } else { Fen::ZERO };
     drop(person);
     if found < request.bill.own && (!request.partial || found.is_zero()) && !(planted("hold-takes-what-there-is") && found.is_positive()) {
         reasons.push(Reason::InsufficientFunds { available: found });
+    }
+    let split = quote_of(&taken);
+    if request.quote.is_some_and(|quote| quote != split) && reasons.is_empty() {
+        reasons.push(Reason::QuoteStale);
     }
     if !reasons.is_empty() {
         return Err(Stop::Refused(reasons));
@@ -183,10 +205,9 @@ fn try_hold(work: &mut Work, request: &HoldRequest) -> Result<OrderState, Stop> 
     if let Some(proof) = proof {
         work.emit(proof, Vec::new())?;
     }
-    let purpose = Purpose::Order { order: request.order, area: request.area, bill: request.bill };
+    let purpose = Purpose::Order { order: request.order, area: request.area, bill: request.bill, visit: request.visit, insurance };
     let payment = new_payment(request.payment, holder, by, code, purpose, &taken, stamp, stamp + rules.hold_ms, rules.version);
-    let sum = |wanted: fn(&Purse) -> bool| taken.iter().filter(|(purse, _)| wanted(purse)).map(|(_, lot)| lot.amount).sum();
-    let state = OrderState::Held { personal: sum(|purse| *purse != Purse::Wallet), wallet: sum(|purse| *purse == Purse::Wallet) };
+    let state = OrderState::Held { personal: split.personal, wallet: split.wallet };
     emit_hold(work, payment, &taken)?;
     Ok(state)
 }
@@ -255,6 +276,12 @@ pub fn plan(person: &Holder, amount: Fen, first: PayFirst, stamp: i64) -> Vec<(P
         }
     }
     taken
+}
+
+/// What a plan takes from each purse.
+pub fn quote_of(taken: &[(Purse, Lot)]) -> Quote {
+    let sum = |is_wallet: bool| taken.iter().filter(|(purse, _)| (*purse == Purse::Wallet) == is_wallet).map(|(_, lot)| lot.amount).sum();
+    Quote { personal: sum(false), wallet: sum(true) }
 }
 
 /// Groups neighbouring lots of one purse into one posting each.
@@ -403,6 +430,7 @@ pub(crate) fn reverse_order(work: &mut Work, id: OrderId, number: &str) -> Resul
             fingerprint: [0; 16],
             placed_at: work.stamp,
             bill,
+            visit: None,
             state: OrderState::ReversedBefore,
             previous: 0,
         };

@@ -122,6 +122,13 @@ pub enum Reason {
     TooMany {
         max: u16,
     },
+    /// A bill's business day is in the future or long ago (first and last day that may be, days since 1970).
+    VisitDay {
+        first: i32,
+        last: i32,
+    },
+    /// The payer would now pay in another way than was quoted.
+    QuoteStale,
 }
 
 /// What a reason says to people.
@@ -167,8 +174,12 @@ fn clock_words(at: i64) -> String {
 
 /// `2026年4月1日 10:00`, in China.
 fn date_words(at: i64) -> String {
-    let (year, month, day) = date_of(day_of(at));
-    format!("{year}年{month}月{day}日 {}", clock_words(at))
+    format!("{} {}", day_words(day_of(at)), clock_words(at))
+}
+
+fn day_words(day: i32) -> String {
+    let (year, month, day) = date_of(day);
+    format!("{year}年{month}月{day}日")
 }
 
 impl Reason {
@@ -363,6 +374,13 @@ impl Reason {
                 say("SETTING_REFUSED", "这个设置不合理,没有保存。", "Setting out of range", "金额要大于零,时间要在一天以内,起止日期先后要对。")
             }
             Reason::TooMany { max } => say("TOO_MANY", &format!("已经到上限了,最多 {max} 个。"), "Maximum reached", "先去掉一个再来。"),
+            Reason::VisitDay { first, last } => say(
+                "VISIT_DAY",
+                &format!("业务日期要在{}到{}之间。", day_words(*first), day_words(*last)),
+                "Business day in the future or too long ago",
+                "核对业务日期;更早的单子请另开一单。",
+            ),
+            Reason::QuoteStale => say("QUOTE_STALE", "付款人能付的钱和试算时不一样了。", "The quote no longer holds", "重新试算,给付款人看过再收款。"),
             Reason::VersionTaken => say("VERSION_TAKEN", "这个规则版本号已经用过了。", "Rule version already used", "换一个新版本号。"),
         }
     }

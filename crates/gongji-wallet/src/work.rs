@@ -154,7 +154,17 @@ pub struct Changes {
     pub objects: Vec<(Key, Arc<Object>)>,
     pub events: Vec<Event>,
     pub lines: Vec<Line>,
+    pub takings: Vec<Taking>,
     pub orders: Vec<(u64, Key)>,
+}
+
+/// How much there was of what a batch collects when a command began.
+#[derive(Clone, Copy, Default)]
+struct Lengths {
+    events: usize,
+    lines: usize,
+    takings: usize,
+    orders: usize,
 }
 
 pub struct Work<'m> {
@@ -171,9 +181,10 @@ pub struct Work<'m> {
     /// What the command has changed: `None` where this batch had not changed it before, so that memory still has the older value.
     undo: Vec<(Key, Option<Slot>)>,
     command: u64,
-    start: (usize, usize, usize),
+    start: Lengths,
     pub(crate) events: Vec<Event>,
     pub(crate) lines: Vec<Line>,
+    pub(crate) takings: Vec<Taking>,
     /// Order lines: number and order.
     pub(crate) orders: Vec<(u64, Key)>,
     pub(crate) local: VecDeque<Message>,
@@ -191,9 +202,10 @@ impl<'m> Work<'m> {
             slots: Slots::default(),
             undo: Vec::new(),
             command: 0,
-            start: (0, 0, 0),
+            start: Lengths::default(),
             events: Vec::new(),
             lines: Vec::new(),
+            takings: Vec::new(),
             orders: Vec::new(),
             local: VecDeque::new(),
         }
@@ -212,7 +224,7 @@ impl<'m> Work<'m> {
         self.command += 1;
         self.undo.clear();
         self.local.clear();
-        self.start = (self.events.len(), self.lines.len(), self.orders.len());
+        self.start = Lengths { events: self.events.len(), lines: self.lines.len(), takings: self.takings.len(), orders: self.orders.len() };
     }
 
     pub(crate) fn roll_back(&mut self) {
@@ -223,9 +235,10 @@ impl<'m> Work<'m> {
                 None => self.slots.remove(&key),
             }
         }
-        self.events.truncate(self.start.0);
-        self.lines.truncate(self.start.1);
-        self.orders.truncate(self.start.2);
+        self.events.truncate(self.start.events);
+        self.lines.truncate(self.start.lines);
+        self.takings.truncate(self.start.takings);
+        self.orders.truncate(self.start.orders);
         self.local.clear();
     }
 
@@ -244,7 +257,7 @@ impl<'m> Work<'m> {
 
     /// What there is to publish after the commit.
     pub fn into_changes(self) -> Changes {
-        Changes { objects: self.slots.into_changed(), events: self.events, lines: self.lines, orders: self.orders }
+        Changes { objects: self.slots.into_changed(), events: self.events, lines: self.lines, takings: self.takings, orders: self.orders }
     }
 
     /// The object as this batch sees it.
@@ -338,9 +351,25 @@ impl<'m> Work<'m> {
     pub(crate) fn emit(&mut self, fact: Fact, moves: Vec<gongji_ledger::Move>) -> Result<(), Stop> {
         let event = Event { fact, moves };
         event.each_key(self.part, |key| self.touch(key))?;
+        self.touch_payee(&event)?;
         self.apply(&event);
         self.events.push(event);
         Ok(())
+    }
+
+    /// Reads the account of a payment's payee. Which one it is stands in the payment, not in each of its events.
+    fn touch_payee(&mut self, event: &Event) -> Result<(), Stop> {
+        let payee = match &event.fact {
+            Fact::PaymentHeld(payment) => payment.purpose.payee(),
+            Fact::PaymentCaptured { payment, .. } | Fact::PaymentReleased { payment, .. } | Fact::PaymentRefunded { payment, .. } => {
+                match self.object(Key::Payment(*payment))?.as_deref() {
+                    Some(Object::Payment(payment)) => payment.purpose.payee(),
+                    other => unreachable!("an event is of a payment that was held, not of {other:?}"),
+                }
+            }
+            _ => return Ok(()),
+        };
+        self.touch(Key::Takings(payee))
     }
 
     /// Redo: applies a recorded event. Every object of `event.each_key()` must be in memory.
@@ -355,6 +384,9 @@ impl<'m> Work<'m> {
                 _ => Ok(()),
             }
         })?;
+        if let Err(Stop::Unloaded(key)) = self.touch_payee(&event) {
+            return Err(key);
+        }
         self.apply(&event);
         self.events.push(event);
         Ok(())
@@ -456,6 +488,15 @@ impl<'m> Work<'m> {
         match Arc::make_mut(object) {
             Object::Till(till) => till,
             other => unreachable!("a till's key leads to {other:?}"),
+        }
+    }
+
+    pub(crate) fn last_taking_mut(&mut self, payee: Payee) -> &mut u64 {
+        let slot = self.slot(Key::Takings(payee));
+        let object = slot.get_or_insert_with(|| Arc::new(Object::Takings(0)));
+        match Arc::make_mut(object) {
+            Object::Takings(last) => last,
+            other => unreachable!("a payee's key leads to {other:?}"),
         }
     }
 

@@ -395,7 +395,8 @@ pub fn status_of(reason: &Reason) -> StatusCode {
         | RefundTooLarge { .. }
         | PlaceSame
         | PlaceNotInsured
-        | SettingRefused => StatusCode::UNPROCESSABLE_ENTITY,
+        | SettingRefused
+        | VisitDay { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         PersonDied
         | Frozen
         | NotInsured
@@ -440,7 +441,8 @@ pub fn status_of(reason: &Reason) -> StatusCode {
         | AlreadyFrozen
         | NotFrozen
         | VersionTaken
-        | TooMany { .. } => StatusCode::CONFLICT,
+        | TooMany { .. }
+        | QuoteStale => StatusCode::CONFLICT,
     }
 }
 

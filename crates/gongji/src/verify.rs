@@ -7,6 +7,7 @@
 mod rows;
 
 use crate::kept::Kept;
+use gongji_audit::wire::{Taking, same};
 use gongji_audit::{Auditor, Finding, LineRow, Rows};
 use gongji_ledger::Part;
 use gongji_store::sqlite::SqliteStore;
@@ -23,11 +24,11 @@ use std::sync::mpsc::{Receiver, sync_channel};
 /// Records read at once.
 const RECORDS_MAX: usize = 64;
 
-/// Statement lines read ahead of the journal.
+/// Statement lines, and takings, read ahead of the journal.
 const LINES_AHEAD_MAX: usize = 4_096;
 
-/// Rows that tell the state as of one record; lines are compared as the journal is read.
-const STATE_ROWS: [Rows; 7] = [Rows::People, Rows::Balances, Rows::Transfers, Rows::Payments, Rows::Orders, Rows::Claims, Rows::Answers];
+/// Rows that tell the state as of one record; lines and takings are compared as the journal is read.
+const STATE_ROWS: [Rows; 8] = [Rows::People, Rows::Balances, Rows::Transfers, Rows::Payments, Rows::Orders, Rows::Claims, Rows::Answers, Rows::Payees];
 
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
@@ -63,7 +64,9 @@ pub struct Report {
     pub lots: u64,
     /// Statement lines compared.
     pub lines: u64,
-    /// Rows of the books compared, besides lines.
+    /// Takings of payees compared.
+    pub takings: u64,
+    /// Rows of the books compared, besides lines and takings.
     pub rows: u64,
     /// Messages between partitions that are still under way.
     pub undelivered: u64,
@@ -111,9 +114,45 @@ struct Standing {
     objects_at: Projected,
     /// What was made once, after `objects_seq`: such rows are written with the lines.
     later: Vec<(Key, Object)>,
-    lines: Receiver<Result<LineRow, Fault>>,
-    next_line: Option<LineRow>,
-    lines_seq: u64,
+    lines: Ahead<LineRow>,
+    takings: Ahead<Taking>,
+}
+
+/// Rows in the order of their records, read ahead on a thread of its own: the books hand them over one by one, the journal asks for them record by record.
+struct Ahead<T> {
+    rows: Receiver<Result<T, Fault>>,
+    next: Option<T>,
+    /// They are complete up to this record.
+    seq: u64,
+}
+
+/// Hands each row over; ends where nobody listens any more.
+type Hand<'a, T> = &'a mut dyn FnMut(T) -> Result<(), Fault>;
+
+impl<T: Send + 'static> Ahead<T> {
+    fn open(store: &dyn Store, part: Part, name: &str, read: fn(Part, &mut Books, Hand<T>) -> Result<(), Fault>) -> Result<Ahead<T>, Fault> {
+        let mut books = store.books(part)?;
+        books.hold_still()?;
+        let seq = books.projected()?.lines_seq;
+        let (sender, rows) = sync_channel(LINES_AHEAD_MAX);
+        std::thread::Builder::new().name(format!("{name}-{part}")).spawn(move || {
+            let read = read(part, &mut books, &mut |row| sender.send(Ok(row)).map_err(|_| Fault::Stopped(part)));
+            if let Err(fault) = read {
+                // Nobody listens any more where the audit has ended.
+                let _ = sender.send(Err(fault));
+            }
+        })?;
+        Ok(Ahead { rows, next: None, seq })
+    }
+
+    /// The next row of the record just read. One of a later record waits for it, and one beyond the journal for its end.
+    fn next(&mut self, seq: u64, head: u64, seq_of: fn(&T) -> u64) -> Result<Option<T>, Fault> {
+        if self.next.is_none() {
+            self.next = self.rows.recv().ok().transpose()?;
+        }
+        let end = self.seq;
+        Ok(self.next.take_if(|row| seq_of(row) <= seq || (seq >= end && seq >= head)))
+    }
 }
 
 /// Audits the installation in `folder`. Quiet: without a progress bar.
@@ -149,7 +188,7 @@ pub fn run_on(kept: &Kept, quiet: bool) -> Result<Report, VerifyError> {
     }
     let total = readings.iter().map(|reading| reading.head).sum();
     let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(total) };
-    let mut audit = Audit { auditor: Auditor::new(parts), rows: 0, lines: 0 };
+    let mut audit = Audit { auditor: Auditor::new(parts), rows: 0, lines: 0, takings: 0 };
     for reading in &mut readings {
         audit.compare_at(reading, 0)?;
     }
@@ -175,6 +214,7 @@ pub fn run_on(kept: &Kept, quiet: bool) -> Result<Report, VerifyError> {
         payments: summary.payments,
         lots: summary.lots,
         lines: audit.lines,
+        takings: audit.takings,
         rows: audit.rows,
         undelivered: summary.undelivered,
         heads: summary
@@ -214,20 +254,9 @@ fn stand_still(store: &dyn Store, part: Part) -> Result<Standing, Fault> {
     let mut objects = store.books(part)?;
     objects.hold_still()?;
     let objects_at = objects.projected()?;
-    let mut books = store.books(part)?;
-    books.hold_still()?;
-    let lines_seq = books.projected()?.lines_seq;
-    // The books hand rows over one by one; the journal asks for them record by record.
-    let (sender, lines) = sync_channel(LINES_AHEAD_MAX);
-    std::thread::Builder::new().name(format!("lines-{part}")).spawn(move || {
-        let gone = || Fault::Stopped(part);
-        let read = books.each_line(&mut |line| sender.send(Ok(rows::line(part, &line))).map_err(|_| gone()));
-        if let Err(fault) = read {
-            // Nobody listens any more where the audit has ended.
-            let _ = sender.send(Err(fault));
-        }
-    })?;
-    Ok(Standing { objects, objects_at, later: Vec::new(), lines, next_line: None, lines_seq })
+    let lines = Ahead::open(store, part, "lines", |part, books, hand| books.each_line(&mut |line| hand(rows::line(part, &line))))?;
+    let takings = Ahead::open(store, part, "takings", |_, books, hand| books.each_taking(0, &mut |taking| hand(same(&taking)).map(|()| true)))?;
+    Ok(Standing { objects, objects_at, later: Vec::new(), lines, takings })
 }
 
 /// The partition whose next record was committed first.
@@ -255,6 +284,7 @@ struct Audit {
     auditor: Auditor,
     rows: u64,
     lines: u64,
+    takings: u64,
 }
 
 impl Audit {
@@ -262,22 +292,19 @@ impl Audit {
     fn compare_at(&mut self, reading: &mut Reading, seq: u64) -> Result<(), VerifyError> {
         let part = reading.part;
         let Some(books) = &mut reading.books else { return Ok(()) };
-        loop {
-            if books.next_line.is_none() {
-                books.next_line = books.lines.recv().ok().transpose()?;
-            }
-            match &books.next_line {
-                // A line of a later record waits for it, and one beyond the journal for its end.
-                Some(line) if line.seq <= seq || (seq >= books.lines_seq && seq >= reading.head) => {
-                    self.auditor.expect_line(line)?;
-                    self.lines += 1;
-                    books.next_line = None;
-                }
-                _ => break,
-            }
+        while let Some(line) = books.lines.next(seq, reading.head, |line| line.seq)? {
+            self.auditor.expect_line(&line)?;
+            self.lines += 1;
         }
-        if seq == books.lines_seq {
+        if seq == books.lines.seq {
             self.auditor.missing_of(part, &[Rows::Lines])?;
+        }
+        while let Some(taking) = books.takings.next(seq, reading.head, |taking| taking.seq)? {
+            self.auditor.expect_taking(part, &taking)?;
+            self.takings += 1;
+        }
+        if seq == books.takings.seq {
+            self.auditor.missing_of(part, &[Rows::Takings])?;
         }
         if seq == books.objects_at.objects_seq {
             let (count, later) = rows::compare(&mut self.auditor, part, &mut books.objects)?;
@@ -291,7 +318,7 @@ impl Audit {
             }
             self.auditor.missing_of(part, &[Rows::Answers])?;
         }
-        if seq == reading.head && seq < books.lines_seq.max(books.objects_at.objects_seq) {
+        if seq == reading.head && seq < books.lines.seq.max(books.takings.seq).max(books.objects_at.objects_seq) {
             return Err(Fault::Damaged(format!("partition {part}: the books are ahead of the journal, which ends at {seq}")).into());
         }
         Ok(())

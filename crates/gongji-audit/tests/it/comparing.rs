@@ -3,7 +3,7 @@
 use crate::rows::{self, Row};
 use crate::town::{Town, audit, read};
 use crate::{journey, town};
-use gongji_audit::wire::Account;
+use gongji_audit::wire::{Account, Payee, PaymentState, Purpose, Taking, TakingKind};
 use gongji_audit::{Auditor, Finding, FindingKind, Result, Rows, Subject};
 
 fn compare(journal: &[town::Record], parts: u16, rows: &[Row]) -> Result {
@@ -214,6 +214,11 @@ fn wrong(row: &Row) -> Vec<Row> {
         }),
         Row::Counters { sent, received, .. } => {
             push(&|row| {
+                if let Row::Counters { takings, .. } = row {
+                    *takings += 1
+                }
+            });
+            push(&|row| {
                 if let Row::Counters { lines, .. } = row {
                     *lines += 1
                 }
@@ -232,6 +237,41 @@ fn wrong(row: &Row) -> Vec<Row> {
                     }
                 });
             }
+        }
+        Row::LastTaking { .. } => push(&|row| {
+            if let Row::LastTaking { last, .. } = row {
+                *last += 1
+            }
+        }),
+        Row::Taking { .. } => {
+            let changes: [fn(&mut Taking); 11] = [
+                |row| row.number += 1,
+                |row| row.payee = Payee::Institution(77),
+                |row| row.previous += 1,
+                |row| row.at += 1,
+                |row| row.seq += 1,
+                |row| row.kind = if row.kind == TakingKind::Captured { TakingKind::Refunded } else { TakingKind::Captured },
+                |row| row.state = if row.state == PaymentState::Expired { PaymentState::Voided } else { PaymentState::Expired },
+                |row| row.payment[0] ^= 1,
+                |row| row.holder += 1,
+                |row| row.lots[0].amount += 1,
+                |row| row.lots[0].origin.area += 1,
+            ];
+            for change in changes {
+                push(&|row| {
+                    if let Row::Taking { row, .. } = row {
+                        change(row)
+                    }
+                });
+            }
+            push(&|row| {
+                if let Row::Taking { row, .. } = row {
+                    match &mut row.purpose {
+                        Purpose::Order { visit, .. } => visit.day += 1,
+                        Purpose::Premium { insured, .. } => *insured += 1,
+                    }
+                }
+            });
         }
         Row::Line(_) => {
             push(&|row| {
@@ -315,7 +355,7 @@ fn every_wrong_row_is_found() {
             of_each.push(row);
         }
     }
-    assert_eq!(of_each.len(), 13, "{of_each:?}");
+    assert_eq!(of_each.len(), 15, "{of_each:?}");
     for (town, parts, tried) in [(&town, 2, rows::of(&town)), (&full, 3, of_each)] {
         let rows = rows::of(town);
         for row in tried {

@@ -4,7 +4,7 @@ use crate::town::Town;
 use gongji_ledger::{Fen, GrantKind, HolderId, InstitutionId};
 use gongji_wallet::Outcome;
 use gongji_wallet::command::{Command, PlaceOrder, Proof, RequestTransfer, keypad_binding, place_binding, premium_binding, transfer_binding};
-use gongji_wallet::day::instant;
+use gongji_wallet::day::{day_of, instant};
 use gongji_wallet::directory::{Coverage, DirectoryChange, Institution, Premium, Readiness, Region, RegionLevel};
 use gongji_wallet::event::{Payer, institution_part};
 use gongji_wallet::ids::{CodeId, Key, OrderId, PaymentId, TransferId};
@@ -140,7 +140,16 @@ fn order(town: &mut Town, institution: &str, payer: HolderId, own: i64, first: P
         Payer::Code(code)
     };
     let part = institution_part(order.institution, town.parts);
-    let place = PlaceOrder { order, number: "单 1".to_owned(), payment, payer: asked_of, bill, partial: false };
+    let place = PlaceOrder {
+        order,
+        number: "单 1".to_owned(),
+        payment,
+        payer: asked_of,
+        bill,
+        partial: false,
+        visit: Visit::at_counter(day_of(town.now)),
+        quote: None,
+    };
     assert!(matches!(town.ask(part, Command::PlaceOrder(place)), Outcome::Order { .. }));
     town.deliver();
     Till { order, payment, payer }

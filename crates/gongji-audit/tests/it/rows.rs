@@ -1,7 +1,7 @@
 //! The rows that projections would hold of a town's objects and lines, in the auditor's plain values.
 
 use crate::town::Town;
-use gongji_audit::wire::{Account, Enrolment, EnrolmentStatus, Lot};
+use gongji_audit::wire::{Account, Enrolment, EnrolmentStatus, Lot, Payee, Taking, same};
 use gongji_audit::{Auditor, LineRow, OrderRow, PaymentRow, PersonRow, Result, Side};
 use gongji_wallet::ids::Key;
 use gongji_wallet::object::{Counterparty, Line, Object, OrderState, PaymentState, Purse, TransferState};
@@ -19,8 +19,10 @@ pub enum Row {
     Order(OrderRow<'static>),
     Claim { insured: u64, year: u16, payment: [u8; 16], fen: i64 },
     Answer { part: u16, key: [u8; 16] },
-    Counters { part: u16, lines: u64, sent: Vec<(u16, u64)>, received: Vec<(u16, u64)> },
+    Counters { part: u16, lines: u64, takings: u64, sent: Vec<(u16, u64)>, received: Vec<(u16, u64)> },
     Line(LineRow),
+    Taking { part: u16, row: Taking },
+    LastTaking { part: u16, payee: Payee, last: u64 },
 }
 
 impl Row {
@@ -37,15 +39,12 @@ impl Row {
             Row::Order(row) => auditor.expect_order(row),
             Row::Claim { insured, year, payment, fen } => auditor.expect_claim(*insured, *year, *payment, *fen),
             Row::Answer { part, key } => auditor.expect_answer(*part, *key),
-            Row::Counters { part, lines, sent, received } => auditor.expect_counters(*part, *lines, sent, received),
+            Row::Counters { part, lines, takings, sent, received } => auditor.expect_counters(*part, *lines, *takings, sent, received),
             Row::Line(row) => auditor.expect_line(row),
+            Row::Taking { part, row } => auditor.expect_taking(*part, row),
+            Row::LastTaking { part, payee, last } => auditor.expect_last_taking(*part, *payee, *last),
         }
     }
-}
-
-/// What the format says once more: the same bytes read as the auditor's own shape.
-fn same<T: serde::de::DeserializeOwned>(value: &impl serde::Serialize) -> T {
-    postcard::from_bytes(&postcard::to_allocvec(value).unwrap()).unwrap()
 }
 
 pub fn of(town: &Town) -> Vec<Row> {
@@ -57,6 +56,7 @@ pub fn of(town: &Town) -> Vec<Row> {
             of_object(part, key, &partition.objects.0[key], &mut rows);
         }
         rows.extend(partition.lines.iter().map(|line| Row::Line(of_line(part, line))));
+        rows.extend(partition.takings.iter().map(|taking| Row::Taking { part, row: same(taking) }));
     }
     rows
 }
@@ -115,11 +115,21 @@ fn of_object(part: u16, key: &Key, object: &Object, rows: &mut Vec<Row>) {
         })),
         Object::Claim(claim) => rows.push(Row::Claim { insured: claim.insured.0, year: claim.year, payment: claim.payment.0, fen: claim.amount.0 }),
         Object::Partition(counters) => {
-            rows.push(Row::Counters { part, lines: counters.lines, sent: counters.sent.clone(), received: counters.received.clone() });
+            rows.push(Row::Counters {
+                part,
+                lines: counters.lines,
+                takings: counters.takings,
+                sent: counters.sent.clone(),
+                received: counters.received.clone(),
+            });
         }
         Object::Balance(fen) => {
             let Key::Balance(account) = key else { panic!("{key:?}") };
             rows.push(Row::Balance { part, account: same(account), fen: fen.0 });
+        }
+        Object::Takings(last) => {
+            let Key::Takings(payee) = key else { panic!("{key:?}") };
+            rows.push(Row::LastTaking { part, payee: same(payee), last: *last });
         }
         Object::Answer(_) => {
             let Key::Answer(key) = key else { panic!("{key:?}") };

@@ -7,7 +7,7 @@ use gongji_wallet::day::{DAY_MS, instant};
 use gongji_wallet::directory::Directory;
 use gongji_wallet::event::{Fact, Message};
 use gongji_wallet::ids::{Key, RequestKey};
-use gongji_wallet::object::{Line, Object};
+use gongji_wallet::object::{Line, Object, Taking};
 use gongji_wallet::work::KeyMap;
 use gongji_wallet::{Decision, Lookup, Memory, Outcome, Work, decide};
 use std::collections::VecDeque;
@@ -37,6 +37,7 @@ impl Memory for Objects {
 pub struct Partition {
     pub objects: Objects,
     pub lines: Vec<Line>,
+    pub takings: Vec<Taking>,
     seq: u64,
     hash: Digest,
 }
@@ -108,6 +109,7 @@ impl Town {
         self.journal.push(Record { part, seq: head.seq, stamp: head.stamp, directory: version, payload, hash: partition.hash });
         partition.objects.0.extend(changes.objects);
         partition.lines.extend(changes.lines);
+        partition.takings.extend(changes.takings);
         for event in changes.events {
             if let Fact::Sent { to, number, message } = event.fact {
                 self.mail.push_back((part, to, number, message));

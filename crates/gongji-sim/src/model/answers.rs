@@ -1,7 +1,7 @@
 //! What people are told: the same answer for ever, no false refusal, and a state that is so.
 
 use super::directory::day;
-use super::facts::expected_use;
+use super::facts::{expected_use, split};
 use super::{At, Check, Known, Model, Person, ensure};
 use gongji_ledger::{Fen, GrantKind, HolderId, Part};
 use gongji_wallet::Decision;
@@ -217,6 +217,7 @@ impl Model {
                     Reason::InstitutionUnknown => !self.pinned.institutions.contains_key(&asked.order.institution),
                     Reason::InstitutionNotReady => self.pinned.institutions.get(&asked.order.institution).is_some_and(|(_, off)| *off),
                     Reason::BillUnbalanced => !is_balanced(&asked.bill),
+                    Reason::VisitDay { first, last } => *last == day(at.stamp) && *first == last - 31 && !(*first..=*last).contains(&asked.visit.day),
                     Reason::AmountTooSmall { .. } => !asked.bill.own.is_positive(),
                     Reason::CodeUnknown => !(1..=self.parts).contains(&asked.payment.part()),
                     Reason::BillTooLarge { max } => asked.bill.total > *max || asked.bill.own > *max || asked.bill.fund > *max,
@@ -411,6 +412,10 @@ impl Model {
                 (Reason::InsufficientFunds { available }, Some(person)) => {
                     let found = first.map(|first| found(person, first, asked.bill.own));
                     found == Some(*available) && *available < asked.bill.own && (!asked.partial || available.is_zero())
+                }
+                (Reason::QuoteStale, Some(person)) => {
+                    let now = first.map(|first| split(&expected_use(person, first, asked.bill.own)));
+                    asked.quote.is_some() && asked.quote != now
                 }
                 (reason, Some(person)) => {
                     let is_of_proof = by.is_some_and(|by| self.is_true_of_proof(at, person.id, by, proof.as_ref(), reason));

@@ -3,7 +3,7 @@
 use super::directory::{Rules, day, deadline};
 use super::{At, Check, Model, Moving, Ordered, Paid, Person, Relation, Settled, Wallet, ends_command, ensure, is_about};
 use gongji_ledger::{Account, Fen, GrantKind, HolderId, Origin};
-use gongji_wallet::event::{Event, Fact, Message, Outcome, Payer};
+use gongji_wallet::event::{Event, Fact, Message, Outcome, Payer, Quote};
 use gongji_wallet::ids::{OrderId, PaymentId};
 use gongji_wallet::object::{
     Code, EMPLOYEE, Enrolment, Order, OrderState, PayFirst, Payment, PaymentState, Purpose, Purse, RESIDENT, Slice, Transfer, TransferState,
@@ -559,10 +559,12 @@ impl Model {
                 ensure(insured == payment.holder || (premium.relatives && person.is_related(insured)), || "a stranger's premium".to_owned())?;
                 (premium.amount, PayFirst::WalletOnly, false)
             }
-            Purpose::Order { order, area, bill } => {
+            Purpose::Order { order, area, bill, visit, insurance } => {
                 ensure(wallet.place == area, || "a payment in another place".to_owned())?;
                 let asked = self.placed.get(&payment.id).ok_or("a hold that no institution asked for")?;
-                ensure(asked.order == order && asked.bill == bill, || "a hold of another bill".to_owned())?;
+                ensure(asked.order == order && asked.bill == bill && asked.visit == visit, || "a hold of another bill".to_owned())?;
+                let on_file = person.enrolment.map_or(0, |enrolment| enrolment.insurance);
+                ensure(insurance == on_file, || format!("insurance {insurance} instead of {on_file}"))?;
                 let life = self.pinned.rules(wallet.place, day(at.stamp)).hold_ms;
                 ensure(payment.expires == at.stamp + life, || "a hold of another life".to_owned())?;
                 let known = self.orders.get(&order).ok_or("a hold without its order")?;
@@ -580,6 +582,8 @@ impl Model {
                         first
                     }
                 };
+                let quote = split(&expected_use(person, first, bill.own));
+                ensure(asked.quote.is_none_or(|asked| asked == quote), || "a hold that differs from its quote".to_owned())?;
                 (bill.own, first, asked.partial)
             }
         };
@@ -665,6 +669,12 @@ pub(super) fn expected_use(person: &Person, first: PayFirst, amount: Fen) -> Vec
     let own = Origin { contributor, area, kind: GrantKind::Own };
     let personal = from_personal.is_positive().then_some((Purse::Personal { area }, own, from_personal));
     if first == PayFirst::Personal { personal.into_iter().chain(lots).collect() } else { lots.chain(personal).collect() }
+}
+
+/// How much of it comes from each purse.
+pub(super) fn split(used: &[(Purse, Origin, Fen)]) -> Quote {
+    let sum = |is_wallet: bool| used.iter().filter(|(purse, ..)| (*purse == Purse::Wallet) == is_wallet).map(|(.., part)| *part).sum();
+    Quote { personal: sum(false), wallet: sum(true) }
 }
 
 /// The transfer that an event made at once: whose it is, its one move says.

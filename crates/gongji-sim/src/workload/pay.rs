@@ -6,10 +6,10 @@ use crate::fault::Kind;
 use crate::world::World;
 use gongji_ledger::{Fen, HolderId, InstitutionId};
 use gongji_wallet::command::{Command, PlaceOrder, keypad_binding, premium_binding};
-use gongji_wallet::day::year_of;
-use gongji_wallet::event::Payer;
+use gongji_wallet::day::{day_of, year_of};
+use gongji_wallet::event::{Payer, Quote};
 use gongji_wallet::ids::{CodeId, OrderId, PaymentId};
-use gongji_wallet::object::{Bill, PayFirst, Purpose};
+use gongji_wallet::object::{Bill, Business, PayFirst, Purpose, Terminal, Visit};
 
 fn some_payer(world: &mut World) -> HolderId {
     somebody_who(world, |person| person.wallet.is_some() && !person.died && !(person.wallet_total() + person.personal_total()).is_zero())
@@ -68,7 +68,18 @@ fn place(world: &mut World, holder: HolderId, order: OrderId, payer: Payer, bill
         submit(world, part, Command::ReverseOrder { order, number: String::new() });
     }
     let partial = world.rng.percent(20);
-    let placed = PlaceOrder { order, number: String::new(), payment, payer, bill, partial };
+    let today = day_of(world.now());
+    let visit = Visit {
+        business: *world.rng.pick(&Business::ALL).expect("there are kinds of care"),
+        terminal: *world.rng.pick(&Terminal::ALL).expect("there are places to pay at"),
+        // Some bills come late, and some say a day that cannot be.
+        day: today - if world.rng.percent(90) { 0 } else { i32::try_from(world.rng.between(-1, 33)).expect("a few days") },
+    };
+    let quote = world.rng.percent(30).then(|| {
+        let wallet = Fen(world.rng.between(0, bill.own.0.max(0)));
+        Quote { personal: if world.rng.percent(50) { Fen::ZERO } else { bill.own - wallet }, wallet }
+    });
+    let placed = PlaceOrder { order, number: String::new(), payment, payer, bill, partial, visit, quote };
     submit(world, part, Command::PlaceOrder(placed.clone()));
     if world.rng.percent(6) && world.config.has(Kind::OrderNumberReused) {
         // The same order by another request: the institution's own retry.

@@ -127,6 +127,24 @@ fn line(number: u64) -> Line {
     }
 }
 
+fn taking(number: u64) -> Taking {
+    let order = OrderId { institution: crate::country::pharmacy(), number: [7; 16] };
+    let bill = Bill { total: Fen(5), fund: Fen::ZERO, own: Fen(5), institution: Fen::ZERO };
+    Taking {
+        number,
+        payee: Payee::Institution(order.institution),
+        previous: number - 1,
+        at: 1_000,
+        seq: 1,
+        kind: TakingKind::Held,
+        state: PaymentState::Held,
+        payment: PaymentId([number as u8; 16]),
+        holder: HolderId::new(PART, 1),
+        purpose: Purpose::Order { order, area: 510_500, bill, visit: Visit::at_counter(20_000), insurance: 390 },
+        lots: Vec::new(),
+    }
+}
+
 fn envelope(to: u16, number: u64) -> Envelope {
     let message = Message::RelationEnded { holder: HolderId::new(to, number), other: HolderId::new(PART, 1), why: EndReason::Death };
     Envelope { from: PART, to, number, message }
@@ -158,6 +176,7 @@ fn books_give_back_what_was_projected() {
         let first = Projection {
             lines_seq: 3,
             lines: vec![Arc::new(vec![line(1), line(2)])],
+            takings: vec![Arc::new((1..=130).map(taking).collect())],
             orders: vec![(3, Key::Order(order))],
             outbox: vec![envelope(2, 1), envelope(2, 2), envelope(3, 1)],
             delivered: Vec::new(),
@@ -171,6 +190,18 @@ fn books_give_back_what_was_projected() {
         assert_eq!(reader.load(&holder(2).0).unwrap(), None);
         assert_eq!(reader.due().unwrap(), [(77, incoming.0)]);
         assert_eq!((reader.line(2).unwrap(), reader.line(3).unwrap()), (Some(line(2)), None));
+        assert_eq!((reader.taking(100).unwrap(), reader.taking(131).unwrap()), (Some(taking(100)), None));
+        for after in [0, 1, 63, 64, 65, 129, 130, 500] {
+            let mut seen = Vec::new();
+            reader
+                .each_taking(after, &mut |taking| {
+                    seen.push(taking.number);
+                    Ok(taking.number < 100)
+                })
+                .unwrap();
+            let expected: Vec<u64> = if after < 100 { (after + 1..=100).collect() } else { (after + 1..=130).take(1).collect() };
+            assert_eq!(seen, expected, "behind {after}");
+        }
         assert_eq!((reader.order_line(3).unwrap(), reader.order_line(1).unwrap()), (Some(Key::Order(order)), None));
         assert_eq!(reader.outbox().unwrap(), first.outbox);
 

@@ -5,11 +5,11 @@ use gongji_store::clock::MovableClock;
 use gongji_store::store::Store;
 use gongji_store::{DisturbMessages, Engine, Fault, Limits, Options};
 use gongji_wallet::command::{Command, PlaceOrder, Proof, RequestTransfer, premium_binding, transfer_binding};
-use gongji_wallet::day::{Day, HOUR_MS, day_from_date, instant};
+use gongji_wallet::day::{Day, HOUR_MS, day_from_date, day_of, instant};
 use gongji_wallet::directory::{Coverage, DirectoryChange, Institution, Premium, Readiness, Region, RegionLevel};
 use gongji_wallet::event::{Outcome, Payer, institution_part};
 use gongji_wallet::ids::{CodeId, Key, OrderId, PaymentId, RequestKey, TransferId};
-use gongji_wallet::object::{Bill, EMPLOYEE, Enrolment, EnrolmentStatus, Line, Object, PayFirst, RESIDENT};
+use gongji_wallet::object::{Bill, EMPLOYEE, Enrolment, EnrolmentStatus, Line, Object, PayFirst, RESIDENT, Taking, Visit};
 use gongji_wallet::{Decision, Request};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -179,6 +179,8 @@ pub fn place_order(number: u64, code: u64, payer: HolderId, own: Fen, parts: Par
         payer: Payer::Code(code_of(code)),
         bill,
         partial: false,
+        visit: Visit::at_counter(day_of(morning())),
+        quote: None,
     };
     step(pharmacy_part(parts), number, Command::PlaceOrder(order))
 }
@@ -235,11 +237,12 @@ pub struct Dump {
     pub objects: BTreeMap<Key, Object>,
     pub lines: Vec<Line>,
     pub orders: Vec<Key>,
+    pub takings: Vec<Taking>,
 }
 
 pub fn dump_part(store: &dyn Store, part: Part) -> Dump {
     let mut books = store.books(part).unwrap();
-    let mut dump = Dump { objects: BTreeMap::new(), lines: Vec::new(), orders: Vec::new() };
+    let mut dump = Dump { objects: BTreeMap::new(), lines: Vec::new(), orders: Vec::new(), takings: Vec::new() };
     books
         .each_object(&mut |key, object| {
             assert!(dump.objects.insert(key, object).is_none());
@@ -252,10 +255,17 @@ pub fn dump_part(store: &dyn Store, part: Part) -> Dump {
             Ok(())
         })
         .unwrap();
-    let counted = match dump.objects.get(&Key::Partition) {
-        Some(Object::Partition(partition)) => partition.lines,
-        _ => 0,
+    books
+        .each_taking(0, &mut |taking| {
+            dump.takings.push(taking);
+            Ok(true)
+        })
+        .unwrap();
+    let (counted, taken) = match dump.objects.get(&Key::Partition) {
+        Some(Object::Partition(partition)) => (partition.lines, partition.takings),
+        _ => (0, 0),
     };
+    assert!(dump.takings.iter().map(|taking| taking.number).eq(1..=taken), "every number is a taking");
     for number in 1..=counted {
         dump.orders.extend(books.order_line(number).unwrap());
     }

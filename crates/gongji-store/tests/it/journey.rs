@@ -5,7 +5,7 @@ use crate::stores::places;
 use gongji_ledger::{Account, Fen, Part};
 use gongji_store::Engine;
 use gongji_wallet::Outcome;
-use gongji_wallet::object::{LineCode, OrderState, PayFirst, PaymentState, TransferState};
+use gongji_wallet::object::{LineCode, OrderState, PayFirst, Payee, PaymentState, TakingKind, TransferState};
 
 /// After the founding. A first transfer waits and is accepted, a second is credited at once, a payment is taken and partly refunded; part of the wallet goes
 /// on to the first sender, who pays a premium with it; a premium for somebody who owes none comes back.
@@ -38,6 +38,38 @@ pub fn check_destination(people: &People, dumps: &[Dump]) {
         (Account::Fund { area: JINAN }, Fen(-500_000)),
     ];
     assert_eq!(accounts, expected.into_iter().collect());
+}
+
+/// What the pharmacy and the premium fund see, newest first in each partition.
+fn check_takings(engine: &Engine, people: &People) {
+    let People { parts, wang, li, .. } = *people;
+    let of = |payee| {
+        let takings = (1..=parts).flat_map(|part| engine.takings(part, payee, None, 100, |_| true).unwrap());
+        takings.map(|taking| (taking.kind, taking.state, taking.holder, taking.amount())).collect::<Vec<_>>()
+    };
+    let at_pharmacy = [
+        (TakingKind::Refunded, PaymentState::Captured, li, Fen(5_000)),
+        (TakingKind::Released, PaymentState::Captured, li, Fen(5_000)),
+        (TakingKind::Captured, PaymentState::PartlyCaptured, li, Fen(25_000)),
+        (TakingKind::Held, PaymentState::Held, li, Fen(30_000)),
+    ];
+    let pharmacy = Payee::Institution(pharmacy());
+    assert_eq!(of(pharmacy), at_pharmacy);
+    let premiums = of(Payee::Premium { area: LUZHOU, year: YEAR });
+    for expected in [
+        (TakingKind::Held, PaymentState::Held, wang, PREMIUM),
+        (TakingKind::Captured, PaymentState::Captured, wang, PREMIUM),
+        (TakingKind::Held, PaymentState::Held, li, PREMIUM),
+        (TakingKind::Released, PaymentState::Refused, li, PREMIUM),
+    ] {
+        assert!(premiums.contains(&expected), "{expected:?} in {premiums:?}");
+    }
+    assert_eq!(premiums.len(), 4);
+    // Page by page, and only as far as somebody wants to look.
+    let first = engine.takings(li.part(), pharmacy, None, 1, |_| true).unwrap();
+    let rest = engine.takings(li.part(), pharmacy, first.first(), 100, |taking| taking.kind != TakingKind::Held).unwrap();
+    assert_eq!(rest.iter().map(|taking| taking.kind).collect::<Vec<_>>(), [TakingKind::Released, TakingKind::Captured]);
+    assert_eq!(engine.last_taking(li.part(), pharmacy).unwrap(), first[0].number);
 }
 
 async fn check_statement(engine: &Engine, people: &People) {
@@ -86,6 +118,7 @@ async fn check_journey(parts: Part) {
         check_premium(&outcomes[8], if apart { PaymentState::Held } else { PaymentState::Captured });
         check_premium(&outcomes[9], if apart { PaymentState::Held } else { PaymentState::Refused });
         check_statement(&engine, &people).await;
+        check_takings(&engine, &people);
         drop(engine);
         let before = place.dump(parts);
         check_destination(&people, &before);
@@ -93,6 +126,7 @@ async fn check_journey(parts: Part) {
         // A restart changes nothing, and answers every request as before.
         let engine = place.start(&clock, parts);
         check_statement(&engine, &people).await;
+        check_takings(&engine, &people);
         assert_eq!(walk(&engine, &journey(&people)).await, outcomes);
         drop(engine);
         assert_eq!(place.dump(parts), before);
@@ -101,6 +135,7 @@ async fn check_journey(parts: Part) {
         place.lose_books(parts);
         let engine = place.start(&clock, parts);
         check_statement(&engine, &people).await;
+        check_takings(&engine, &people);
         assert_eq!(walk(&engine, &journey(&people)).await, outcomes);
         drop(engine);
         assert_eq!(place.dump(parts), before);

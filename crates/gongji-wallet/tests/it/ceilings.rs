@@ -4,7 +4,7 @@ use crate::script::{Stage, play};
 use crate::world::World;
 use gongji_ledger::{Fen, HolderId, InstitutionId, LOTS_MAX};
 use gongji_wallet::command::{PlaceOrder, RequestTransfer, transfer_binding};
-use gongji_wallet::event::Payer;
+use gongji_wallet::event::{Payer, Quote};
 use gongji_wallet::ids::{CodeId, OrderId, PaymentId, TransferId};
 use gongji_wallet::object::*;
 use gongji_wallet::payment::STEPS_MAX;
@@ -133,7 +133,16 @@ fn strangers_and_partitions_that_do_not_exist_are_refused() {
         let payer =
             Payer::Holder { holder: stranger, by: known, first: PayFirst::Wallet, proof: Proof { id: 1, holder: known, bound: [0; 16], expires: i64::MAX } };
         let send = |sender, receiver| RequestTransfer { id: TransferId([2; 16]), sender, receiver, relation: 52, amount: Fen(1), from_wallet: false, proof };
-        let place = |payer| PlaceOrder { order, number: String::new(), payment, payer, bill, partial: true };
+        let place = |payer| PlaceOrder {
+            order,
+            number: String::new(),
+            payment,
+            payer,
+            bill,
+            partial: true,
+            visit: Visit::at_counter(i32::MIN),
+            quote: Some(Quote { personal: Fen(i64::MIN), wallet: Fen(i64::MAX) }),
+        };
         let (maker, checker) = (String::new(), "c".to_owned());
         let commands = [
             Command::SetEnrolment { holder: stranger, enrolment },

@@ -4,7 +4,7 @@ use crate::books::assert_books;
 use crate::world::World;
 use gongji_ledger::{Fen, HolderId, InstitutionId, Part};
 use gongji_wallet::command::{PlaceOrder, RequestTransfer, premium_binding, transfer_binding};
-use gongji_wallet::day::{DAY_MS, day_from_date, instant};
+use gongji_wallet::day::{DAY_MS, day_from_date, day_of, instant};
 use gongji_wallet::directory::{Coverage, Directory, DirectoryChange, Institution, Premium, Readiness, Region, RegionLevel};
 use gongji_wallet::event::{Payer, institution_part};
 use gongji_wallet::ids::{CodeId, Key, OrderId, PaymentId, TransferId};
@@ -205,7 +205,20 @@ fn a_payment_makes_each_step_of_its_table_and_no_other() {
     let late = noon() + 2 * DAY_MS;
     world.run(1, noon(), Command::IssueCode { holder: a, by: a, code, first: PayFirst::Personal });
     let bill = Bill { total: Fen(300), fund: Fen::ZERO, own: Fen(300), institution: Fen::ZERO };
-    world.run(at, noon(), Command::PlaceOrder(PlaceOrder { order, number: "8".to_owned(), payment, payer: Payer::Code(code), bill, partial: false }));
+    world.run(
+        at,
+        noon(),
+        Command::PlaceOrder(PlaceOrder {
+            order,
+            number: "8".to_owned(),
+            payment,
+            payer: Payer::Code(code),
+            bill,
+            partial: false,
+            visit: Visit::at_counter(day_of(noon())),
+            quote: None,
+        }),
+    );
     settle_messages(&mut world, noon());
     let capture = |amount, last| Command::Capture { payment, order, amount: Fen(amount), last };
     let actions: [&dyn Fn(&mut World); 9] = [

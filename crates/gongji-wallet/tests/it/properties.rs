@@ -300,7 +300,8 @@ impl Family {
             proof.bound = keypad_binding(order, bill.own);
         }
         let part = institution_part(order.institution, self.world.parts);
-        self.ask(part, Command::PlaceOrder(PlaceOrder { order, number: self.serial.to_string(), payment, payer, bill, partial }));
+        let visit = Visit::at_counter(day_of(self.now));
+        self.ask(part, Command::PlaceOrder(PlaceOrder { order, number: self.serial.to_string(), payment, payer, bill, partial, visit, quote: None }));
     }
 
     fn take(&mut self, step: &Step) {

@@ -80,10 +80,12 @@ fn place(reason: &Reason) -> usize {
         Reason::VersionTaken => 65,
         Reason::SettingRefused => 66,
         Reason::TooMany { .. } => 67,
+        Reason::VisitDay { .. } => 68,
+        Reason::QuoteStale => 69,
     }
 }
 
-const REASONS: usize = 68;
+const REASONS: usize = 70;
 
 /// One of each, in the order of the list, with the defaults where a value is told; of those that speak of a state, one for each state.
 fn examples() -> Vec<Reason> {
@@ -165,6 +167,8 @@ fn examples() -> Vec<Reason> {
         Reason::VersionTaken,
         Reason::SettingRefused,
         Reason::TooMany { max: AGENTS_MAX as u16 },
+        Reason::VisitDay { first: 20_514, last: 20_545 },
+        Reason::QuoteStale,
     ]);
     examples
 }

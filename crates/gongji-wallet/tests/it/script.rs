@@ -5,11 +5,13 @@ use crate::transcript::{Names, fen, time};
 use crate::world::{Batch, World};
 use gongji_ledger::{Account, AreaCode, Fen, GrantKind, HolderId, InstitutionId, Lot, Origin, Part};
 use gongji_wallet::command::{PlaceOrder, RequestTransfer, binding, keypad_binding, place_binding, premium_binding, transfer_binding};
-use gongji_wallet::day::{Day, HOUR_MS, MINUTE_MS, SECOND_MS, day_from_date, instant};
+use gongji_wallet::day::{Day, HOUR_MS, MINUTE_MS, SECOND_MS, day_from_date, day_of, instant};
 use gongji_wallet::directory::{Coverage, Directory, DirectoryChange, Institution, Premium, Readiness, Region, RegionLevel};
-use gongji_wallet::event::{Payer, institution_part};
+use gongji_wallet::event::{Payer, Quote, institution_part};
 use gongji_wallet::ids::{CodeId, Key, OrderId, PaymentId, RequestKey, TransferId};
-use gongji_wallet::object::{Bill, Enrolment, EnrolmentStatus, FreezeReason, Holder, Object, PayFirst, PersonalAccount, Relation, Wallet};
+use gongji_wallet::object::{
+    Bill, Business, Enrolment, EnrolmentStatus, FreezeReason, Holder, Object, PayFirst, PersonalAccount, Relation, Terminal, Visit, Wallet,
+};
 use gongji_wallet::rules::{RuleChange, Scope, Setting};
 use gongji_wallet::{Command, Proof, Request};
 use std::collections::{BTreeMap, BTreeSet};
@@ -662,7 +664,13 @@ impl Script {
                     self.names.orders.insert(order, number.to_owned());
                     self.orders.insert(number.to_owned(), payment);
                 }
-                let place = PlaceOrder { order, number: number.to_owned(), payment, payer, bill, partial: line.has("partial") };
+                let day = day_of(self.now) - line.options.get("days-ago").map_or(0, |days| days.parse().expect("a number of days"));
+                let visit = Visit { business: Business::Outpatient, terminal: Terminal::Counter, day };
+                let quote = line.options.get("quoted").map(|quoted| {
+                    let (personal, wallet) = quoted.split_once('+').expect("quoted=personal+wallet");
+                    Quote { personal: fen(personal), wallet: fen(wallet) }
+                });
+                let place = PlaceOrder { order, number: number.to_owned(), payment, payer, bill, partial: line.has("partial"), visit, quote };
                 (part, Command::PlaceOrder(place))
             }
             "reverses" => {

@@ -20,7 +20,7 @@ use gongji_store::seal::Sensitive;
 use gongji_wallet::command::keypad_binding;
 use gongji_wallet::event::Payer;
 use gongji_wallet::ids::PaymentId;
-use gongji_wallet::object::{Bill, Order, OrderState, Payment, PaymentState, Purse};
+use gongji_wallet::object::{Bill, Business, Order, OrderState, Payment, PaymentState, Purse, Terminal, Visit};
 use gongji_wallet::{Outcome, Reason};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -94,6 +94,54 @@ struct HoldRequest {
     /// Take what there is and leave the rest to cash.
     #[serde(default)]
     partial: bool,
+    /// Kind of care; by the kind of institution unless given.
+    #[serde(default)]
+    business: Option<BusinessKind>,
+    /// Where the person pays; the counter unless given.
+    #[serde(default)]
+    terminal: Option<TerminalKind>,
+    /// The institution's business day, at most 31 days ago; today unless given.
+    #[schema(example = "2026-11-23")]
+    #[serde(default)]
+    business_day: Option<String>,
+}
+
+/// Kind of care a bill is for (national clr_type 11, 21, 41).
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BusinessKind {
+    Outpatient,
+    Inpatient,
+    Pharmacy,
+}
+
+impl From<BusinessKind> for Business {
+    fn from(kind: BusinessKind) -> Business {
+        match kind {
+            BusinessKind::Outpatient => Business::Outpatient,
+            BusinessKind::Inpatient => Business::Inpatient,
+            BusinessKind::Pharmacy => Business::Pharmacy,
+        }
+    }
+}
+
+/// Where at an institution a person pays.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TerminalKind {
+    Counter,
+    Kiosk,
+    Mobile,
+}
+
+impl From<TerminalKind> for Terminal {
+    fn from(kind: TerminalKind) -> Terminal {
+        match kind {
+            TerminalKind::Counter => Terminal::Counter,
+            TerminalKind::Kiosk => Terminal::Kiosk,
+            TerminalKind::Mobile => Terminal::Mobile,
+        }
+    }
 }
 
 /// What the record says of a hold.
@@ -276,6 +324,16 @@ async fn payer(app: &App, institution: InstitutionCaller, request: &HoldRequest,
     }
 }
 
+fn visit(app: &App, institution: InstitutionCaller, request: &HoldRequest) -> Result<Visit, Problem> {
+    let usual = payment::usual_visit(app, institution.id);
+    let wrong = || Problem::field("business_day", "业务日期要写成 2026-11-23 这样。", "business_day is a date like 2026-11-23");
+    Ok(Visit {
+        business: request.business.map_or(usual.business, Business::from),
+        terminal: request.terminal.map_or(usual.terminal, Terminal::from),
+        day: request.business_day.as_deref().map(|day| gongji_files::parse_date(day).ok_or_else(wrong)).transpose()?.unwrap_or(usual.day),
+    })
+}
+
 pub fn order_number_wrong() -> Problem {
     Problem::field("order_no", "单号要 1 到 64 个英文字母、数字或符号。", "order_no has 1 to 64 printable ASCII characters")
 }
@@ -292,7 +350,8 @@ async fn hold(State(app): State<Arc<App>>, institution: InstitutionCaller, reque
     payment::order_id(institution.id, &body.order_no).ok_or_else(order_number_wrong)?;
     let bill = bill(&body.bill)?;
     let (payer, part) = payer(&app, institution, body, bill.own).await?;
-    let hold = Hold { institution: institution.id, number: body.order_no.clone(), payer, part, bill, partial: body.partial };
+    let visit = visit(&app, institution, body)?;
+    let hold = Hold { institution: institution.id, number: body.order_no.clone(), payer, part, bill, partial: body.partial, visit, quote: None };
     let replayed = match payment::hold(&app, &hold, key).await {
         Ok((_, replayed)) => replayed,
         // A repeat of what was held and has been reversed since: the first answer again.

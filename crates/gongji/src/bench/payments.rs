@@ -13,9 +13,10 @@ use gongji_store::seal::sm3;
 use gongji_store::sqlite::SqliteStore;
 use gongji_store::{Engine, Options, Reply};
 use gongji_wallet::command::{PlaceOrder, binding};
+use gongji_wallet::day::day_of;
 use gongji_wallet::event::Payer;
 use gongji_wallet::ids::{CodeId, PaymentId};
-use gongji_wallet::object::{Bill, OrderState, PayFirst, PaymentState};
+use gongji_wallet::object::{Bill, OrderState, PayFirst, PaymentState, Visit};
 use gongji_wallet::{Command, Decision, Outcome, Request};
 use indicatif::ProgressBar;
 use std::path::Path;
@@ -119,7 +120,16 @@ fn order(number: u64, institution: InstitutionId, now: i64) -> anyhow::Result<Re
     let text = format!("MZ{number:012}");
     let order = crate::service::payment::order_id(institution, &text).context("the number is plain")?;
     let payment = PaymentId::new(country::timed_id(now, number), PART);
-    let order = PlaceOrder { order, number: text, payment, payer: Payer::Code(code_id(number)), bill, partial: false };
+    let order = PlaceOrder {
+        order,
+        number: text,
+        payment,
+        payer: Payer::Code(code_id(number)),
+        bill,
+        partial: false,
+        visit: Visit::at_counter(day_of(now)),
+        quote: None,
+    };
     let fingerprint = binding("hold", &[&number.to_be_bytes()]);
     Ok(Request { idempotency: Some((country::key(number * 2 + 1), fingerprint)), command: Command::PlaceOrder(order) })
 }

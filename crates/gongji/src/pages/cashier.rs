@@ -260,7 +260,8 @@ async fn hold(till: Till, typed: Typed) -> Page {
     let (Some((part, code)), true) = (code, problems.is_empty()) else {
         return desk_page(&till, Some(&typed), problems).await;
     };
-    let hold = Hold { institution: till.id, number, payer: Payer::Code(code), part, bill, partial: typed.yes("rest_in_cash") };
+    let visit = payment::usual_visit(till.app(), till.id);
+    let hold = Hold { institution: till.id, number, payer: Payer::Code(code), part, bill, partial: typed.yes("rest_in_cash"), visit, quote: None };
     let key = typed.key_of(&till.caller(), "hold", &HOLD_FIELDS)?;
     held(&till, &typed, &hold, key).await
 }
@@ -346,7 +347,8 @@ async fn no_phone(till: Till, typed: Typed) -> Page {
     let proof = app.vault.verify_proof(&proof, now).map_err(|_| Trouble::Malformed)?;
     let holder = HolderId(holder);
     let payer = Payer::Holder { holder, by: holder, first: PayFirst::Personal, proof: proof.into() };
-    let hold = Hold { institution: till.id, number: order_number, payer, part: holder.part(), bill, partial: typed.yes("rest_in_cash") };
+    let visit = payment::usual_visit(app, till.id);
+    let hold = Hold { institution: till.id, number: order_number, payer, part: holder.part(), bill, partial: typed.yes("rest_in_cash"), visit, quote: None };
     let key = typed.key_of(&till.caller(), "keypad-hold", &["id_number", "total", "fund", "own", "institution", "rest_in_cash", "order_no"])?;
     match payment::hold(app, &hold, key).await {
         Ok(_) | Err(ServiceError::StillOpen) => Ok(to(&order_path(&hold.number))),

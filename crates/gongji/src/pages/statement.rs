@@ -413,7 +413,7 @@ pub fn heading(code: LineCode) -> &'static str {
 fn payment_facts(app: &App, payment: &gongji_wallet::object::Payment) -> Vec<Fact> {
     let directory = app.directory();
     match payment.purpose {
-        gongji_wallet::object::Purpose::Order { order, area, bill } => {
+        gongji_wallet::object::Purpose::Order { order, area, bill, .. } => {
             let mut facts = vec![
                 Fact::new("机构", words::institution_name(&directory, order.institution)),
                 Fact::new("地点", words::place(&directory, area)),

@@ -156,6 +156,8 @@ fn after(reason: &Reason) -> Option<Reason> {
         DirectoryUnknown => VersionTaken,
         VersionTaken => SettingRefused,
         SettingRefused => TooMany { max: 64 },
-        TooMany { .. } => return None,
+        TooMany { .. } => VisitDay { first: 20_000, last: 20_031 },
+        VisitDay { .. } => QuoteStale,
+        QuoteStale => return None,
     })
 }

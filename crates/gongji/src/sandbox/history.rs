@@ -207,7 +207,16 @@ impl Stage<'_> {
                 // A code is shown once, so a start that was cut off makes another; the order below is the same.
                 let (code, _) = payment::issue_code(app, holder, holder, PayFirst::Wallet, random_key()).await?;
                 let (part, code) = payment::parse_code(&code.0).expect("a fresh code is well formed");
-                let hold = payment::Hold { institution, number: order_number(number), payer: Payer::Code(code), part, bill, partial: false };
+                let hold = payment::Hold {
+                    institution,
+                    number: order_number(number),
+                    payer: Payer::Code(code),
+                    part,
+                    bill,
+                    partial: false,
+                    visit: payment::usual_visit(app, institution),
+                    quote: None,
+                };
                 let (order, _) = payment::hold(app, &hold, key("hold")).await?;
                 payment::capture(app, institution, order.payment, Fen(own), true, key("capture")).await?;
             }

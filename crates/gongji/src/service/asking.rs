@@ -189,7 +189,16 @@ pub async fn confirm(app: &App, ask: &Ask, payer: HolderId, by: HolderId, proof:
     if proof.holder != by || proof.bound != ask.binding()? {
         return Err(Reason::ProofMismatch.into());
     }
-    let hold = Hold { institution: ask.institution, number: ask.number.clone(), payer: side, part: payer.part(), bill: ask.bill, partial: ask.partial };
+    let hold = Hold {
+        institution: ask.institution,
+        number: ask.number.clone(),
+        payer: side,
+        part: payer.part(),
+        bill: ask.bill,
+        partial: ask.partial,
+        visit: payment::usual_visit(app, ask.institution),
+        quote: None,
+    };
     let held = payment::hold(app, &hold, key).await;
     // A refusal is an answer too: it stands with the order.
     if !matches!(held, Err(ServiceError::App(AppError::Fault(_) | AppError::Vault(_) | AppError::Job(_)) | ServiceError::StillOpen)) {

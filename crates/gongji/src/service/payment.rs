@@ -7,9 +7,10 @@ use crate::app::App;
 use gongji_ledger::{Fen, HolderId, InstitutionId, Part};
 use gongji_store::seal::{random, sm3};
 use gongji_wallet::command::PlaceOrder;
-use gongji_wallet::event::Payer;
+use gongji_wallet::day::day_of;
+use gongji_wallet::event::{Payer, Quote};
 use gongji_wallet::ids::{CodeId, OrderId, PaymentId};
-use gongji_wallet::object::{Bill, Order, OrderState, PayFirst, Payment};
+use gongji_wallet::object::{Bill, Business, Order, OrderState, PayFirst, Payment, Visit};
 use gongji_wallet::{Command, Outcome, Reason};
 
 /// Letters of payment codes: no I, L, O, U, which are misread and mistyped.
@@ -105,6 +106,16 @@ pub struct Hold {
     pub part: Part,
     pub bill: Bill,
     pub partial: bool,
+    pub visit: Visit,
+    /// Hold only what was quoted.
+    pub quote: Option<Quote>,
+}
+
+/// A bill's visit where the institution says nothing of it: by its kind, at the counter, today.
+pub fn usual_visit(app: &App, institution: InstitutionId) -> Visit {
+    let is_pharmacy = app.directory().institutions.get(&institution).is_some_and(|institution| institution.is_pharmacy);
+    let business = if is_pharmacy { Business::Pharmacy } else { Business::Outpatient };
+    Visit { business, ..Visit::at_counter(day_of(app.now())) }
 }
 
 /// Places an order and waits for the payer's side. The order's state is final or `StillOpen`.
@@ -114,7 +125,16 @@ pub async fn hold(app: &App, hold: &Hold, key: IdempotencyKey) -> Result<(Order,
         return Err(Reason::CodeUnknown.into());
     }
     let payment = PaymentId::new(*uuid::Uuid::now_v7().as_bytes(), hold.part);
-    let order = PlaceOrder { order: id, number: hold.number.clone(), payment, payer: hold.payer, bill: hold.bill, partial: hold.partial };
+    let order = PlaceOrder {
+        order: id,
+        number: hold.number.clone(),
+        payment,
+        payer: hold.payer,
+        bill: hold.bill,
+        partial: hold.partial,
+        visit: hold.visit,
+        quote: hold.quote,
+    };
     let part = app.engine.institution_part(hold.institution);
     let mut changes = app.engine.changes(part);
     let answered = ask(app, part, key, Command::PlaceOrder(order)).await?;

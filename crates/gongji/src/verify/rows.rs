@@ -1,7 +1,7 @@
 //! The rows of the books in the auditor's plain values.
 
 use super::VerifyError;
-use gongji_audit::wire::{Account as AuditedAccount, Enrolment, EnrolmentStatus as AuditedStatus, GrantKind as AuditedKind, Lot as AuditedLot, Origin};
+use gongji_audit::wire::{Account as AuditedAccount, Enrolment, EnrolmentStatus as AuditedStatus, GrantKind as AuditedKind, Lot as AuditedLot, Origin, same};
 use gongji_audit::{Auditor, Finding, FindingKind, LineRow, OrderRow, PaymentRow, PersonRow, Side};
 use gongji_ledger::{Account, GrantKind, Lot, Part};
 use gongji_store::Books;
@@ -59,8 +59,9 @@ pub fn object_as_expected(auditor: &mut Auditor, part: Part, key: &Key, object: 
             previous: order.previous,
         }),
         (_, Object::Claim(claim)) => auditor.expect_claim(claim.insured.0, claim.year, claim.payment.0, claim.amount.0),
-        (_, Object::Partition(counters)) => auditor.expect_counters(part, counters.lines, &counters.sent, &counters.received),
+        (_, Object::Partition(counters)) => auditor.expect_counters(part, counters.lines, counters.takings, &counters.sent, &counters.received),
         (Key::Balance(account), Object::Balance(fen)) => auditor.expect_balance(part, audited(*account), fen.0),
+        (Key::Takings(payee), Object::Takings(last)) => auditor.expect_last_taking(part, same(payee), *last),
         (Key::Answer(key), Object::Answer(_)) => auditor.expect_answer(part, key.0),
         // No money stands in these; who may do what with them is in the rows above.
         _ => Ok(()),

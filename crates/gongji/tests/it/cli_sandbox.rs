@@ -130,7 +130,16 @@ async fn books_verify_beside_the_running_program() {
                 let (code, _) = payment::issue_code(&app, payer, payer, PayFirst::Wallet, key()).await.unwrap();
                 let (part, code) = payment::parse_code(&code.0).unwrap();
                 let bill = Bill { total: Fen(100), fund: Fen::ZERO, own: Fen(100), institution: Fen::ZERO };
-                let hold = payment::Hold { institution, number: fresh(), payer: Payer::Code(code), part, bill, partial: false };
+                let hold = payment::Hold {
+                    institution,
+                    number: fresh(),
+                    payer: Payer::Code(code),
+                    part,
+                    bill,
+                    partial: false,
+                    visit: payment::usual_visit(&app, institution),
+                    quote: None,
+                };
                 let (order, _) = payment::hold(&app, &hold, key()).await.unwrap();
                 payment::void(&app, institution, order.payment, key()).await.unwrap();
                 count += 1;
