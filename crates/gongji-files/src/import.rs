@@ -9,7 +9,7 @@ mod contributions;
 mod enrolments;
 mod field;
 mod institutions;
-mod lines;
+pub(crate) mod lines;
 mod logins;
 mod persons;
 mod premiums;

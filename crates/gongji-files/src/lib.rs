@@ -9,6 +9,7 @@ mod csv_table;
 mod import;
 mod qr;
 pub mod signature;
+pub mod reconcile;
 
 pub use amount::{AmountError, format_yuan, parse_typed_yuan, parse_yuan, yuan};
 pub use capital::capital_amount;

@@ -6,6 +6,7 @@ mod complaint;
 mod copy;
 mod import;
 mod office;
+mod reconcile;
 mod sandbox;
 mod serve;
 mod verify;
@@ -83,6 +84,9 @@ enum Command {
     /// 窗口业务:为丢了密码、换了手机的人恢复登录,要两个人办;看“这里付不了”的反馈
     #[command(help_template = HELP, override_usage = "gongji office recover request|confirm [选项]\n      gongji office reports [选项]", subcommand_help_heading = "命令", subcommand_value_name = "命令", disable_help_subcommand = true)]
     Office(office::OfficeArgs),
+    /// 对账:机构的明细文件和平台的逐笔比,列出差异、可能的原因和建议;不需要数据目录
+    #[command(help_template = HELP, override_usage = "gongji reconcile <机构文件> <平台文件> [选项]")]
+    Reconcile(reconcile::ReconcileArgs),
     /// 打印带说明的默认配置
     #[command(help_template = HELP)]
     Config,
@@ -116,6 +120,7 @@ pub fn run() -> i32 {
         Command::Demo(args) => within_runtime(crate::demo::run(args.partitions)),
         Command::Bench(args) => within_runtime(bench::run(*args)),
         Command::Office(args) => within_runtime(office::run(args)),
+        Command::Reconcile(args) => reconcile::run(&args),
         Command::Config => {
             say(crate::config::DEFAULT);
             Ok(())

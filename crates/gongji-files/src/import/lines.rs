@@ -6,7 +6,7 @@ use sm3::{Digest as _, Sm3};
 
 use super::field::Reason;
 
-pub(super) struct Lines<I> {
+pub(crate) struct Lines<I> {
     input: BufReader<I>,
     digest: Sm3,
     bytes: u64,
@@ -15,7 +15,7 @@ pub(super) struct Lines<I> {
     file_bytes_max: u64,
 }
 
-pub(super) enum Next {
+pub(crate) enum Next {
     Line,
     /// The line was passed over.
     LineTooLong,
@@ -24,17 +24,17 @@ pub(super) enum Next {
 }
 
 impl<I: Read> Lines<I> {
-    pub(super) fn new(input: I, line_bytes_max: usize, file_bytes_max: u64) -> Lines<I> {
+    pub(crate) fn new(input: I, line_bytes_max: usize, file_bytes_max: u64) -> Lines<I> {
         Lines { input: BufReader::with_capacity(64 << 10, input), digest: Sm3::new(), bytes: 0, number: 0, line_bytes_max, file_bytes_max }
     }
 
     /// Number of the line last returned, the first being 1; 1 before any.
-    pub(super) fn number(&self) -> u32 {
+    pub(crate) fn number(&self) -> u32 {
         self.number.max(1)
     }
 
     /// The next line without its line end (LF or CRLF).
-    pub(super) fn next(&mut self, line: &mut Vec<u8>) -> io::Result<Next> {
+    pub(crate) fn next(&mut self, line: &mut Vec<u8>) -> io::Result<Next> {
         line.clear();
         let mut is_too_long = false;
         let mut has_begun = false;
@@ -80,7 +80,7 @@ impl<I: Read> Lines<I> {
         Ok(if is_too_long || line.len() > self.line_bytes_max { Next::LineTooLong } else { Next::Line })
     }
 
-    pub(super) fn finish(self) -> (u64, [u8; 32]) {
+    pub(crate) fn finish(self) -> (u64, [u8; 32]) {
         (self.bytes, self.digest.finalize().into())
     }
 }

@@ -28,6 +28,14 @@ fn refused(args: &[&str]) -> String {
     err
 }
 
+/// Fails with exit code 2, since it was typed wrong.
+#[track_caller]
+fn refused_as_typed(args: &[&str]) -> String {
+    let output = gongji(args);
+    assert_eq!(output.status.code(), Some(2), "{args:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
 fn path(folder: &Path) -> &str {
     folder.to_str().unwrap()
 }
@@ -42,6 +50,26 @@ fn the_journey_passes_in_one_partition() {
 fn the_journey_passes_with_payer_receiver_and_institution_apart() {
     let told = printed(&["demo", "--partitions", "8"]);
     assert!(told.contains("账本核对无误") && told.contains("8 个分区"), "{told}");
+}
+
+#[test]
+fn two_lists_are_reconciled_without_an_installation() {
+    let folder = tempfile::tempdir().unwrap();
+    let (theirs, ours, out) = (folder.path().join("theirs.csv"), folder.path().join("ours.csv"), folder.path().join("out.csv"));
+    let header = "mdtrt_id,acct_pay,refd_setl_flag\n";
+    std::fs::write(&ours, format!("{header}A1,36.50,0\nA2,40.00,0\nA2,-40.00,1\n")).unwrap();
+    std::fs::write(&theirs, format!("{header}A1,36.50,0\nA2,40.00,0\nA2,-40.00,1\n")).unwrap();
+    let lists = ["reconcile", path(&theirs), path(&ours)];
+    assert!(printed(&lists).contains("两边一致 3 笔"));
+    std::fs::write(&theirs, format!("{header}A1,36.51,0\nA2,40.00,0\n")).unwrap();
+    let told = refused(&[&lists[..], &["--day", "2026-11-22", "--class", "11-310", "--out", path(&out), "--encoding", "gbk"]].concat());
+    assert!(told.contains("有 2 处差异要核对"), "{told}");
+    let breaks = std::fs::read(&out).unwrap();
+    assert!(std::str::from_utf8(&breaks).is_err() && breaks.windows(14).any(|letters| letters == b"AMOUNT_DIFFERS"));
+    std::fs::write(&theirs, format!("{header}A1,36.5x,0\n")).unwrap();
+    let told = refused(&lists);
+    assert!(told.contains("第 2 行,acct_pay") && told.contains("没有对账"), "{told}");
+    assert!(refused_as_typed(&[&lists[..], &["--class", "12-310"]].concat()).contains("11-310"));
 }
 
 #[test]
