@@ -8,8 +8,8 @@ mod capital;
 mod csv_table;
 mod import;
 mod qr;
-pub mod signature;
 pub mod reconcile;
+pub mod signature;
 
 pub use amount::{AmountError, format_yuan, parse_typed_yuan, parse_yuan, yuan};
 pub use capital::capital_amount;
