@@ -1,5 +1,5 @@
+use crate::Fen;
 use crate::lot::{Lot, total};
-use crate::{Fen, Lots};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -147,12 +147,6 @@ impl Move {
     }
 }
 
-impl From<Lots> for Vec<Lot> {
-    fn from(lots: Lots) -> Vec<Lot> {
-        lots.into_vec()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,9 +162,26 @@ mod tests {
     }
 
     #[test]
+    fn a_persons_money_is_never_below_zero() {
+        let (holder, area) = (HolderId::new(1, 2), 370_100);
+        for account in [Account::Personal { holder, area }, Account::Wallet { holder }, Account::Held { holder }, Account::Awaiting { holder }] {
+            assert_eq!((account.may_be_negative(), account.holder()), (false, Some(holder)), "{account:?}");
+        }
+        for account in [Account::Premium { area, year: 2027 }, Account::Unclaimed { area }] {
+            assert_eq!((account.may_be_negative(), account.holder()), (false, None), "{account:?}");
+        }
+        // An institution may owe a refund, a fund pays contributions out, and money on its way has a side that waits for it.
+        for account in [Account::Payable { institution: InstitutionId(1) }, Account::Fund { area }, Account::Transit { part: 1 }] {
+            assert_eq!((account.may_be_negative(), account.holder()), (true, None), "{account:?}");
+        }
+    }
+
+    #[test]
     fn a_holder_id_carries_its_partition() {
         let id = HolderId::new(7, 42);
         assert_eq!((id.part(), id.serial(), id.is_nobody()), (7, 42, false));
         assert!(HolderId::nobody(3).is_nobody());
+        // What a bug's message and the auditor's findings call a person and an institution.
+        assert_eq!(format!("{id:?} {:?}", InstitutionId::parse("P51050000012")), "7-42 Some(P51050000012)");
     }
 }

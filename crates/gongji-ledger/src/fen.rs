@@ -86,6 +86,7 @@ mod tests {
     fn prints_yuan_with_two_decimals() {
         assert_eq!(Fen(123456).to_string(), "1234.56");
         assert_eq!(Fen(-5).to_string(), "-0.05");
+        assert_eq!(format!("{:?}", Fen(100)), "1.00");
         assert_eq!(Fen(i64::MIN).to_string(), "-92233720368547758.08");
     }
 

@@ -47,10 +47,6 @@ impl Lots {
         &self.0
     }
 
-    pub fn into_vec(self) -> Vec<Lot> {
-        self.0
-    }
-
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -139,8 +135,27 @@ mod tests {
         lots.put(&[lot(1, 20, 100), lot(2, 10, 50)]);
         lots.put(&[lot(1, 5, 7)]);
         assert_eq!(lots.as_slice(), &[lot(1, 5, 107), lot(2, 10, 50)]);
-        assert_eq!(lots.total(), Fen(157));
+        assert_eq!((lots.total(), lots.len(), lots.is_empty()), (Fen(157), 2, false));
+        assert_eq!(lots.total_where(|lot| lot.since == 5), Fen(107));
         assert_eq!(lots.len_after(&[lot(2, 1, 1), lot(3, 1, 1), lot(3, 2, 1)]), 3);
+    }
+
+    #[test]
+    fn an_empty_wallet_has_nothing_to_give() {
+        let mut lots = Lots::default();
+        assert_eq!((lots.len(), lots.is_empty(), lots.total()), (0, true, Fen::ZERO));
+        assert_eq!((lots.oldest(Fen(1), |_| true), lots.oldest(Fen::ZERO, |_| true)), (None, Some(vec![])));
+        lots.put(&[lot(1, 1, 100)]);
+        lots.take(&[lot(1, 1, 100)]);
+        assert!(lots.is_empty(), "a lot that is used up is gone");
+    }
+
+    #[test]
+    #[should_panic(expected = "below zero")]
+    fn a_lot_gives_no_more_than_it_has() {
+        let mut lots = Lots::default();
+        lots.put(&[lot(1, 1, 100)]);
+        lots.take(&[lot(1, 1, 101)]);
     }
 
     #[test]

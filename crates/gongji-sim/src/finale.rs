@@ -184,10 +184,10 @@ fn read_books(world: &World, part: u16, books: &mut Books) -> Check {
 }
 
 /// What everything in the books comes to, byte for byte.
-fn dump(world: &World) -> Result<BTreeMap<(u16, Vec<u8>), String>, String> {
+pub fn dump(store: &dyn Store, parts: u16) -> Result<BTreeMap<(u16, Vec<u8>), String>, String> {
     let mut all = BTreeMap::new();
-    for part in world.part_numbers() {
-        let mut books = world.store.books(part).map_err(|fault| fault.to_string())?;
+    for part in 0..=parts {
+        let mut books = store.books(part).map_err(|fault| fault.to_string())?;
         let read = books.each_object(&mut |key, object| {
             all.insert((part, gongji_store::store::encode_key(&key)), format!("{object:?}"));
             Ok(())
@@ -206,13 +206,13 @@ fn dump(world: &World) -> Result<BTreeMap<(u16, Vec<u8>), String>, String> {
 
 /// Books that are made anew from the journal are the same; a journal that was changed or cut is noticed.
 fn rebuild(world: &mut World) -> Check {
-    let before = dump(world)?;
+    let before = dump(&world.store, world.config.parts)?;
     restart_all(world);
     for part in world.part_numbers() {
         world.store.lose_books(part);
     }
     flush(world)?;
-    let after = dump(world)?;
+    let after = dump(&world.store, world.config.parts)?;
     if before != after {
         let differs = before.iter().find(|(key, object)| after.get(*key) != Some(object)).or_else(|| after.iter().find(|(key, _)| !before.contains_key(*key)));
         return Err(format!("books made anew differ: {differs:?}"));

@@ -5,6 +5,7 @@ mod audit;
 mod compare;
 pub mod config;
 mod country;
+pub mod effects;
 pub mod fault;
 mod finale;
 mod model;

@@ -1,6 +1,7 @@
 //! `gongji-sim --seed N` replays one run byte for byte; `gongji-sim --seeds N` runs many.
 
 use clap::Parser;
+use gongji_sim::effects::{Kind as FaultAtEffect, Play, all};
 use gongji_sim::fault::{Counts, Kind};
 use gongji_sim::{Span, planted, run};
 use std::collections::BTreeMap;
@@ -37,6 +38,9 @@ struct Arguments {
     /// Names, issues and layers of the planted bugs
     #[arg(long)]
     list_planted: bool,
+    /// Instead of runs from a seed: each use case with each kind of fault at each of its effects, as a table
+    #[arg(long, conflicts_with_all = ["seed", "seeds", "years", "answers"])]
+    effects: bool,
     /// No progress
     #[arg(long)]
     quiet: bool,
@@ -53,6 +57,9 @@ fn main() -> std::process::ExitCode {
     {
         eprintln!("{why}");
         return std::process::ExitCode::from(2);
+    }
+    if arguments.effects {
+        return effects();
     }
     let span = if arguments.years { Span::Years } else { Span::Days };
     if let Some(seed) = arguments.seed {
@@ -141,6 +148,34 @@ fn many(arguments: &Arguments, span: Span) -> std::process::ExitCode {
     for (told, count) in answers.iter().filter(|_| arguments.answers) {
         say(&format!("{count:>10}  {told}"));
     }
+    std::process::ExitCode::SUCCESS
+}
+
+/// Plays each use case with each kind of fault at each of its effects.
+fn effects() -> std::process::ExitCode {
+    let began = Instant::now();
+    let (mut cases, mut effects, mut plays) = (0, 0, 0);
+    say("partitions  effects  plays  use case");
+    for parts in [1, 3] {
+        for case in all(parts) {
+            let name = case.name;
+            let played = Play::new(case, parts).and_then(|play| {
+                (1..=play.points).try_for_each(|at| FaultAtEffect::ALL.iter().try_for_each(|kind| play.with_fault(*kind, at)))?;
+                Ok(play.points)
+            });
+            let points = match played {
+                Ok(points) => points,
+                Err(why) => {
+                    say(&format!("FAILED {why}"));
+                    return std::process::ExitCode::FAILURE;
+                }
+            };
+            let count = points * FaultAtEffect::ALL.len() as u64;
+            say(&format!("{parts:>10}  {points:>7}  {count:>5}  {name}"));
+            (cases, effects, plays) = (cases + 1, effects + points, plays + count);
+        }
+    }
+    say(&format!("{cases} use cases, {effects} effects, {plays} plays in {:.1} s", began.elapsed().as_secs_f64()));
     std::process::ExitCode::SUCCESS
 }
 

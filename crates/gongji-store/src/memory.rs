@@ -51,7 +51,7 @@ enum Entry {
     Wrote(Rows),
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct PartDisk {
     epoch: u64,
     records: Vec<Record>,
@@ -63,7 +63,7 @@ struct PartDisk {
 type Kept = (Option<i64>, Arc<[u8]>);
 
 /// The books, encoded as on a real disk.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Sheets {
     epoch: u64,
     projected: Projected,
@@ -99,6 +99,13 @@ impl MemoryStore {
     pub fn reopen(&self, parts: Part) -> Result<MemoryStore, Fault> {
         let found = Part::try_from(self.disk.parts.len() - 1).expect("the count came as a partition's number");
         if found == parts { Ok(self.clone()) } else { Err(Fault::PartitionCount { found, wanted: parts }) }
+    }
+
+    /// Another disk with the same on it, where every effect happens.
+    pub fn copy(&self) -> MemoryStore {
+        let parts = self.disk.parts.iter().map(|part| Mutex::new(part.lock().expect("no holder of a partition's disk panics").clone())).collect();
+        let disk = Disk { parts, effects: AtomicU64::new(self.effects()), decider: RwLock::new(Arc::new(|_| Fate::Happens)) };
+        MemoryStore { disk: Arc::new(disk) }
     }
 
     /// From now on `decider` decides every effect's fate. It may block, and is called from the threads that write.

@@ -1,6 +1,8 @@
 //! Two hundred seeds, each from its founding to the last comparison of journal, books and answers.
 #![allow(clippy::unwrap_used)]
 
+mod effects;
+
 use gongji_sim::fault::{Counts, Kind};
 use gongji_sim::{Report, Span, run};
 
