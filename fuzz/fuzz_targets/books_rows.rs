@@ -26,7 +26,7 @@ impl Tables for Damaged {
         Ok((!matches!(key, [3 | 4 | 6 | 11 | 12, ..])).then(|| self.0.clone()))
     }
     fn rows(&mut self, after: &[u8], _max: usize) -> Result<Vec<Entry>, Fault> {
-        Ok(if after.is_empty() { vec![(self.0.clone(), self.0.clone())] } else { Vec::new() })
+        Ok(if self.0.as_slice() > after { vec![(self.0.clone(), self.0.clone())] } else { Vec::new() })
     }
     fn block(&mut self, _kind: u8, _at: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
         Ok(Some(self.0.clone()))

@@ -80,7 +80,7 @@ pub struct Play {
     expected: State,
 }
 
-/// Objects by key and lines by person, without what only says where in the journal something stands.
+/// Objects by key, lines of statements and takings, without what only says where in the journal something stands.
 #[derive(Default)]
 struct State {
     objects: BTreeMap<(Part, Vec<u8>), String>,
@@ -98,6 +98,7 @@ impl State {
                     Object::Holder(person) => person.last_line = 0,
                     Object::Order(order) => order.previous = 0,
                     Object::Till(till) => till.last_line = 0,
+                    Object::Takings(last) => *last = 0,
                     _ => {}
                 }
                 state.objects.insert((part, gongji_store::store::encode_key(&key)), format!("{object:?}"));
@@ -108,6 +109,12 @@ impl State {
                 (line.number, line.previous, line.seq) = (0, 0, 0);
                 state.lines.push(format!("{line:?}"));
                 Ok(())
+            });
+            read.map_err(|fault| fault.to_string())?;
+            let read = books.each_taking(0, &mut |mut taking| {
+                (taking.number, taking.previous, taking.seq) = (0, 0, 0);
+                state.lines.push(format!("{taking:?}"));
+                Ok(true)
             });
             read.map_err(|fault| fault.to_string())?;
         }

@@ -199,6 +199,13 @@ pub fn dump(store: &dyn Store, parts: u16) -> Result<BTreeMap<(u16, Vec<u8>), St
                 Ok(())
             })
         })
+        .and_then(|()| {
+            books.each_taking(0, &mut |taking| {
+                let key = [&[254][..], &taking.number.to_be_bytes()].concat();
+                all.insert((part, key), format!("{taking:?}"));
+                Ok(true)
+            })
+        })
         .map_err(|fault| fault.to_string())?;
     }
     Ok(all)

@@ -206,3 +206,38 @@ pub struct PlaceOrder {
     /// Hold only what was quoted.
     pub quote: Option<Quote>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gongji_ledger::InstitutionId;
+    use std::collections::BTreeSet;
+
+    /// A proof of identity is for what was shown, and for nothing else: other people, amounts, places and purposes bind otherwise.
+    #[test]
+    fn each_thing_that_is_confirmed_binds_otherwise() {
+        let (li, bao) = (HolderId::new(1, 1), HolderId::new(1, 2));
+        let order = |number: u8| OrderId { institution: InstitutionId(1), number: [number; 16] };
+        let bindings = [
+            transfer_binding(li, Fen(100), false),
+            transfer_binding(bao, Fen(100), false),
+            transfer_binding(li, Fen(101), false),
+            transfer_binding(li, Fen(100), true),
+            premium_binding(li, bao, 510_500, 2027),
+            premium_binding(bao, li, 510_500, 2027),
+            premium_binding(li, bao, 510_501, 2027),
+            premium_binding(li, bao, 510_500, 2028),
+            place_binding(li, 510_500),
+            place_binding(bao, 510_500),
+            place_binding(li, 510_501),
+            keypad_binding(order(1), Fen(100)),
+            keypad_binding(order(2), Fen(100)),
+            keypad_binding(order(1), Fen(101)),
+            // Each field stands with its length.
+            binding("x", &[b"ab", b"c"]),
+            binding("x", &[b"a", b"bc"]),
+            binding("xa", &[b"bc"]),
+        ];
+        assert_eq!(bindings.iter().collect::<BTreeSet<_>>().len(), bindings.len());
+    }
+}

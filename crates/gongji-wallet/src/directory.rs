@@ -175,3 +175,76 @@ impl Directory {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gongji_ledger::InstitutionId;
+
+    fn region(code: AreaCode, name: &str, province: &str) -> DirectoryChange {
+        DirectoryChange::Region(Region {
+            code,
+            name: name.to_owned(),
+            province_code: code / 10_000 * 10_000,
+            province: province.to_owned(),
+            level: RegionLevel::Prefecture,
+            openings: vec![(200, true), (100, false)],
+            change_of_use: true,
+            coverage: Coverage::Area,
+        })
+    }
+
+    fn institution(serial: u64, area: AreaCode) -> DirectoryChange {
+        DirectoryChange::Institution(Institution {
+            id: InstitutionId(serial),
+            name: String::new(),
+            area,
+            is_pharmacy: false,
+            level: String::new(),
+            address: String::new(),
+            district: String::new(),
+            readiness: Readiness::Ready,
+            counter: true,
+            kiosk: false,
+            mobile: false,
+            position: None,
+        })
+    }
+
+    fn directory() -> Directory {
+        let mut directory = Directory::default();
+        for change in [region(510_500, "泸州市", "四川省"), region(310_000, "上海市", "上海市"), institution(1, 510_500), institution(2, 310_000)] {
+            directory.apply(&change);
+        }
+        directory
+    }
+
+    #[test]
+    fn an_area_is_named_with_its_province_once() {
+        let directory = directory();
+        assert_eq!(directory.area_name(510_500), "四川省泸州市");
+        assert_eq!(directory.area_name(310_000), "上海市");
+        assert_eq!(directory.area_name(1), "地区 1");
+    }
+
+    #[test]
+    fn an_area_lists_its_own_institutions() {
+        let directory = directory();
+        let ids = |area| directory.institutions_in(area).map(|institution| institution.id.0).collect::<Vec<_>>();
+        assert_eq!((ids(510_500), ids(310_000), ids(1)), (vec![1], vec![2], vec![]));
+    }
+
+    #[test]
+    fn the_last_opening_up_to_a_day_counts_and_one_of_the_same_day_replaces_another() {
+        let mut directory = directory();
+        let open = |directory: &Directory| [99, 100, 199, 200, 300].map(|day| directory.is_open(510_500, day));
+        assert_eq!(open(&directory), [false, false, false, true, true]);
+        directory.apply(&DirectoryChange::Opening { area: 510_500, from: 300, open: false });
+        assert_eq!(open(&directory), [false, false, false, true, false]);
+        directory.apply(&DirectoryChange::Opening { area: 510_500, from: 200, open: false });
+        directory.apply(&DirectoryChange::Opening { area: 510_500, from: 100, open: true });
+        assert_eq!(open(&directory), [false, true, true, false, false]);
+        assert_eq!(directory.regions[&510_500].openings.len(), 3);
+        assert!(!directory.is_open(1, 200));
+    }
+}

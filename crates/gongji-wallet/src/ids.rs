@@ -77,3 +77,21 @@ pub enum Key {
     /// A payee's list of takings.
     Takings(Payee),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_with_its_time_in_front_is_told_from_any_other() {
+        let key = |first: u8| RequestKey([first, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255]);
+        assert!(key(0).is_timed() && key(0x7F).is_timed());
+        assert!(!key(0x80).is_timed() && !key(0xFF).is_timed());
+    }
+
+    #[test]
+    fn a_payment_names_the_partition_that_decides_it() {
+        let id = PaymentId::new([9; 16], 0x0102);
+        assert_eq!((id.part(), id.0[13], id.0[14..].to_vec()), (0x0102, 9, vec![1, 2]));
+    }
+}

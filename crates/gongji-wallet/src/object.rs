@@ -776,3 +776,6 @@ pub struct Line {
     pub reference: [u8; 16],
     pub lots: Vec<Lot>,
 }
+
+#[cfg(test)]
+mod tests;

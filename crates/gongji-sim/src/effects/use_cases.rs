@@ -9,7 +9,7 @@ use gongji_wallet::day::{DAY_MS, Day, HOUR_MS, day_from_date, instant};
 use gongji_wallet::directory::{Coverage, DirectoryChange, Premium, Readiness, Region, RegionLevel};
 use gongji_wallet::event::{Payer, institution_part};
 use gongji_wallet::ids::{CodeId, OrderId, PaymentId, RequestKey, TransferId};
-use gongji_wallet::object::{Bill, EMPLOYEE, Enrolment, EnrolmentStatus, FreezeReason, PayFirst, RESIDENT};
+use gongji_wallet::object::{Bill, EMPLOYEE, Enrolment, EnrolmentStatus, FreezeReason, PayFirst, RESIDENT, Visit};
 use gongji_wallet::rules::{RuleChange, Scope, Setting};
 
 const LUZHOU: AreaCode = 510_500;
@@ -169,7 +169,8 @@ impl Town {
     fn places(&self, number: u64, payer: Payer, holder: HolderId, own: i64) -> Step {
         let bill = Bill { total: Fen(own + 1_000), fund: Fen(1_000), own: Fen(own), institution: Fen::ZERO };
         let payment = PaymentId::new(id(number), holder.part());
-        let order = PlaceOrder { order: self.order(number), number: number.to_string(), payment, payer, bill, partial: false };
+        let visit = Visit::at_counter(today());
+        let order = PlaceOrder { order: self.order(number), number: number.to_string(), payment, payer, bill, partial: false, visit, quote: None };
         self.till(number, Command::PlaceOrder(order))
     }
 

@@ -2,9 +2,9 @@
 
 use crate::world::World;
 use gongji_ledger::{Account, AreaCode, Fen, GrantKind, HolderId, InstitutionId, LOTS_MAX, Lot, Part, total};
-use gongji_wallet::Message;
 use gongji_wallet::ids::Key;
 use gongji_wallet::object::{Holder, Line, Object, Purpose, Purse};
+use gongji_wallet::{Fact, Message};
 use std::collections::BTreeMap;
 
 fn lots_in(message: &Message) -> &[Lot] {
@@ -195,6 +195,10 @@ pub fn assert_lines(world: &World) {
             numbers.push(*number);
         }
         assert!(numbers.is_sorted_by(|a, b| a < b), "line numbers rise");
+        // Statement lines and orders are numbered together, and no number is left out.
+        let ordered = partition.journal.iter().flat_map(|record| &record.events).filter(|event| matches!(event.fact, Fact::OrderPlaced(_))).count();
+        let counted = partition.objects.get(&Key::Partition).map_or(0, |object| if let Object::Partition(counters) = &**object { counters.lines } else { 0 });
+        assert_eq!(counted, (numbers.len() + ordered) as u64, "lines and orders of partition {part} are counted");
         for object in partition.objects.values() {
             if let Object::Holder(holder) = &**object {
                 let (number, wallet, personal) = last.get(&holder.id).copied().unwrap_or_default();
