@@ -361,9 +361,9 @@ impl Auditor {
                 let (next, held) = step(state);
                 let Some(track) = self.books(at).orders.get_mut(order) else { return Err(impossible(Subject::Order(*order), "an order on file", "none")) };
                 let lawful = match track.state {
-                    OrderStep::Placed => matches!(next, OrderStep::Held | OrderStep::Refused | OrderStep::Reversed),
+                    OrderStep::Placed => matches!(next, OrderStep::Held | OrderStep::Refused | OrderStep::ReversedUnheard),
                     OrderStep::Held => next == OrderStep::Reversed,
-                    OrderStep::Refused | OrderStep::ReversedBefore | OrderStep::Reversed => false,
+                    OrderStep::Refused | OrderStep::ReversedBefore | OrderStep::Reversed | OrderStep::ReversedUnheard => false,
                 };
                 if !lawful {
                     return Err(impossible(Subject::Order(*order), track.state.name(), next.name()));
@@ -555,5 +555,6 @@ fn step(state: &OrderState) -> (OrderStep, i64) {
         OrderState::Refused(_) => (OrderStep::Refused, 0),
         OrderState::ReversedBefore => (OrderStep::ReversedBefore, 0),
         OrderState::Reversed => (OrderStep::Reversed, 0),
+        OrderState::ReversedUnheard => (OrderStep::ReversedUnheard, 0),
     }
 }

@@ -65,6 +65,7 @@ pub(crate) enum OrderStep {
     Refused,
     ReversedBefore,
     Reversed,
+    ReversedUnheard,
 }
 
 impl OrderStep {
@@ -75,6 +76,7 @@ impl OrderStep {
             OrderStep::Refused => "refused",
             OrderStep::ReversedBefore => "reversed_before",
             OrderStep::Reversed => "reversed",
+            OrderStep::ReversedUnheard => "reversed_unheard",
         }
     }
 }

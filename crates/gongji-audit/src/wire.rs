@@ -269,6 +269,7 @@ pub enum OrderState {
     Refused(Vec<Reason>),
     ReversedBefore,
     Reversed,
+    ReversedUnheard,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]

@@ -55,6 +55,7 @@ fn row(auditor: &mut Auditor, part: Part, key: &Key, object: &Object) -> gongji_
                 OrderState::Refused(_) => "refused",
                 OrderState::ReversedBefore => "reversed_before",
                 OrderState::Reversed => "reversed",
+                OrderState::ReversedUnheard => "reversed_unheard",
             },
             previous: order.previous,
         }),

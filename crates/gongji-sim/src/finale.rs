@@ -94,7 +94,7 @@ fn nothing_is_pending(world: &World) -> Check {
     }
     for (id, order) in &model.orders {
         ensure(order.state != OrderState::Placed, || format!("{id:?} was never decided"))?;
-        if order.state == OrderState::Reversed
+        if matches!(order.state, OrderState::Reversed | OrderState::ReversedUnheard)
             && let Some(paid) = model.payments.get(&order.payment)
         {
             ensure(paid.captured == paid.refunded && paid.remaining().is_zero(), || format!("{id:?} was reversed, and its payment keeps money"))?;

@@ -11,7 +11,7 @@ use directory::Regions;
 use gongji_ledger::{Account, AreaCode, Fen, HolderId, InstitutionId, Lot, Move, Origin, Part};
 use gongji_store::store::Record;
 use gongji_wallet::command::{Command, PlaceOrder};
-use gongji_wallet::event::{Event, Fact, Message, Outcome};
+use gongji_wallet::event::{Event, Fact, Message, Outcome, institution_part};
 use gongji_wallet::ids::{CodeId, OrderId, PaymentId, RequestKey, TransferId};
 use gongji_wallet::object::{Code, Enrolment, OrderState, PaymentState, Purpose, Purse, Transfer, TransferState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,6 +105,7 @@ pub struct Paid {
 pub struct Ordered {
     pub payment: PaymentId,
     pub state: OrderState,
+    pub placed_at: i64,
 }
 
 #[derive(Clone)]
@@ -352,7 +353,10 @@ impl Model {
             let late = person.open_payments.iter().find(|id| self.payments[id].expires <= stamp);
             ensure(late.is_none(), || format!("{late:?} of {holder:?} is still held after its deadline"))?;
         }
-        Ok(())
+        // The payer's side has eight seconds; then the institution's side decides alone.
+        let here = self.orders.iter().filter(|(id, _)| institution_part(id.institution, self.parts) == part);
+        let late = here.filter(|(_, order)| order.state == OrderState::Placed && order.placed_at + 8_000 <= stamp).map(|(id, _)| id).next();
+        ensure(late.is_none(), || format!("{late:?} is still undecided after its time"))
     }
 
     /// Money on its way between partitions, by both sides' accounts; zero when nothing is.

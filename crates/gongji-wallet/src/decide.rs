@@ -122,6 +122,7 @@ fn run(work: &mut Work, request: &Request) -> Result<Reply, Stop> {
         }
         Command::Due(Key::Incoming(id)) => transfer::return_due(work, *id).map(done),
         Command::Due(Key::Payment(id)) => payment::expire_due(work, *id).map(done),
+        Command::Due(Key::Order(id)) => payment::give_up_due(work, *id).map(done),
         Command::Due(_) => Ok(Reply::Fixed(Outcome::Done)),
     }
 }

@@ -3,6 +3,7 @@
 use crate::directory::Directory;
 use crate::event::{Message, Outcome};
 use crate::ids::{CodeId, OrderId, PaymentId, TransferId};
+use crate::payment::ORDER_MS;
 use crate::reason::Reason;
 use gongji_ledger::{AreaCode, Fen, GrantKind, HolderId, InstitutionId, Lot, Lots, Part, planted};
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,7 @@ impl Object {
         let is_open = match self {
             Object::Incoming(incoming) => incoming.state == TransferState::AwaitingRecipient,
             Object::Payment(payment) => payment.is_open(),
+            Object::Order(order) => order.state == OrderState::Placed,
             _ => false,
         };
         self.deadline().filter(|_| is_open)
@@ -44,6 +46,7 @@ impl Object {
         match self {
             Object::Incoming(incoming) => Some(incoming.transfer.deadline),
             Object::Payment(payment) if matches!(payment.purpose, Purpose::Order { .. }) => Some(payment.expires),
+            Object::Order(order) => Some(order.placed_at + ORDER_MS),
             _ => None,
         }
     }
@@ -631,8 +634,10 @@ pub enum OrderState {
     Refused(Vec<Reason>),
     /// Reversed before the payment arrived: it can never be held.
     ReversedBefore,
-    /// Reversed, whatever the payer's partition answers.
+    /// Reversed after it was held.
     Reversed,
+    /// Reversed before the payer's partition had answered, whatever it answers: nobody was told that it is held.
+    ReversedUnheard,
 }
 
 /// An institution's order, recorded in the institution's partition.

@@ -29,6 +29,10 @@ pub const BILL_MAX: Fen = Fen(100_000_000);
 /// How many days after the institution's business day a bill may still come.
 pub const VISIT_DAYS_MAX: i32 = 31;
 
+/// What the payer's partition has not answered after this time (ms) is reversed where the order is recorded: within ten seconds, the look at the
+/// clock included, an institution knows what became of it.
+pub const ORDER_MS: i64 = 8_000;
+
 /// Most captures, and most refunds, of one payment.
 pub const STEPS_MAX: usize = 100;
 
@@ -96,7 +100,7 @@ pub(crate) fn place_order(work: &mut Work, order: &PlaceOrder) -> Result<Reply, 
     let fingerprint = fingerprint(order);
     if let Some(known) = work.order(order.order)?.filter(|known| !(planted("order-is-charged-twice") && matches!(known.state, OrderState::Held { .. }))) {
         return match known.state {
-            OrderState::ReversedBefore | OrderState::Reversed => Err(Reason::OrderReversed.into()),
+            OrderState::ReversedBefore | OrderState::Reversed | OrderState::ReversedUnheard => Err(Reason::OrderReversed.into()),
             _ if known.fingerprint == fingerprint || planted("order-number-hides-another-bill") => Ok(Reply::Order(order.order)),
             _ => Err(Reason::OrderConflict.into()),
         };
@@ -441,12 +445,26 @@ pub(crate) fn reverse_order(work: &mut Work, id: OrderId, number: &str) -> Resul
     };
     match order.state {
         OrderState::Refused(_) | OrderState::ReversedBefore => Ok(Reply::Fixed(Outcome::NothingToReverse)),
-        OrderState::Reversed => Ok(Reply::Order(id)),
+        OrderState::Reversed | OrderState::ReversedUnheard => Ok(Reply::Order(id)),
         OrderState::Placed | OrderState::Held { .. } => {
-            work.emit(Fact::OrderDecided { order: id, state: OrderState::Reversed }, Vec::new())?;
-            work.send(order.payment.part(), Message::OrderReversed { order: id, payment: order.payment })?;
+            undo(work, &order)?;
             Ok(Reply::Order(id))
         }
+    }
+}
+
+/// Reverses an order here; its message follows that of the hold, so the payer's partition undoes whatever it has made of it.
+fn undo(work: &mut Work, order: &Order) -> Result<(), Stop> {
+    let state = if order.state == OrderState::Placed { OrderState::ReversedUnheard } else { OrderState::Reversed };
+    work.emit(Fact::OrderDecided { order: order.id, state }, Vec::new())?;
+    work.send(order.payment.part(), Message::OrderReversed { order: order.id, payment: order.payment })
+}
+
+/// The job at the end of an order's time: what the payer's partition has not answered is over.
+pub(crate) fn give_up_due(work: &mut Work, id: OrderId) -> Result<(), Stop> {
+    match work.order(id)? {
+        Some(order) if order.state == OrderState::Placed && is_overdue(work.stamp, order.placed_at + ORDER_MS) => undo(work, &order),
+        _ => Ok(()),
     }
 }
 

@@ -212,7 +212,7 @@ impl Model {
             Command::PlaceOrder(asked) => {
                 let known = self.orders.get(&asked.order).map(|order| &order.state);
                 match reason {
-                    Reason::OrderReversed => matches!(known, Some(OrderState::Reversed | OrderState::ReversedBefore)),
+                    Reason::OrderReversed => matches!(known, Some(OrderState::Reversed | OrderState::ReversedUnheard | OrderState::ReversedBefore)),
                     Reason::OrderConflict => known.is_some(),
                     Reason::InstitutionUnknown => !self.pinned.institutions.contains_key(&asked.order.institution),
                     Reason::InstitutionNotReady => self.pinned.institutions.get(&asked.order.institution).is_some_and(|(_, off)| *off),

@@ -269,7 +269,7 @@ impl Model {
                 let read = &mut self.read[usize::from(at.part)];
                 read.lines += 1;
                 read.tills.insert(order.id.institution, read.lines);
-                self.orders.insert(order.id, Ordered { payment: order.payment, state: order.state.clone() });
+                self.orders.insert(order.id, Ordered { payment: order.payment, state: order.state.clone(), placed_at: order.placed_at });
                 self.settled.push(Settled::Order(order.id));
             }
             Fact::OrderDecided { order, state } => {
@@ -540,7 +540,7 @@ impl Model {
                 let is_local = order.payment.part() == at.part;
                 if is_local { self.check_hold_refusal(at, order.payment, reasons) } else { Ok(()) }
             }
-            (OrderState::Placed | OrderState::Held { .. }, OrderState::Reversed) => Ok(()),
+            (OrderState::Placed, OrderState::ReversedUnheard) | (OrderState::Held { .. }, OrderState::Reversed) => Ok(()),
             (from, to) => Err(format!("an order goes from {from:?} to {to:?}")),
         }
     }
@@ -623,7 +623,7 @@ impl Model {
             },
             Message::TransferRecalled { id, .. } => ensure(self.recalled.contains(id), || "a transfer is recalled for no reason".to_owned()),
             Message::OrderReversed { order, .. } => {
-                let is_reversed = self.orders.get(order).is_some_and(|order| order.state == OrderState::Reversed);
+                let is_reversed = self.orders.get(order).is_some_and(|order| matches!(order.state, OrderState::Reversed | OrderState::ReversedUnheard));
                 ensure(is_reversed || is_about(&self.at_hand, |_| true), || "an order that was not reversed is undone".to_owned())
             }
             _ => Ok(()),

@@ -198,7 +198,7 @@ fn order_words(order: &Order, payment: Option<&Payment>) -> (String, Tone) {
     let words = match (&order.state, payment) {
         (OrderState::Placed, _) => ("正在问付款人那边", Tone::Wait),
         (OrderState::Refused(_), _) => ("没有付成", Tone::Alarm),
-        (OrderState::ReversedBefore | OrderState::Reversed, _) => ("已冲正", Tone::Plain),
+        (OrderState::ReversedBefore | OrderState::Reversed | OrderState::ReversedUnheard, _) => ("已冲正", Tone::Plain),
         (OrderState::Held { .. }, Some(payment)) => match payment.state {
             PaymentState::Held => ("已预占,等确认", Tone::Wait),
             PaymentState::PartlyCaptured => ("收了一部分", Tone::Wait),

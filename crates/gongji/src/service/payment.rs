@@ -22,7 +22,8 @@ pub const CODE_LEN: usize = 19;
 /// Longest order number.
 pub const ORDER_NUMBER_LEN_MAX: usize = 64;
 
-/// A hold whose payer's side does not answer is definite after this time (ms): it has been decided, or never will be.
+/// A hold is definite after this time (ms): the payer's side has answered, or the order was given up ([`gongji_wallet::payment::ORDER_MS`], and a look
+/// at the clock).
 pub const DEFINITE_MS: i64 = 10_000;
 
 /// A payment code's text. It is shown once as a QR code and never stored.
@@ -153,7 +154,10 @@ pub async fn hold(app: &App, hold: &Hold, key: IdempotencyKey) -> Result<(Order,
     let order = tokio::time::timeout(OUTCOME_WAIT, waiting).await.map_err(|_| ServiceError::StillOpen)??;
     match order.state {
         OrderState::Refused(ref reasons) => Err(ServiceError::Refused { reasons: reasons.clone(), replayed: answered.replayed }),
-        OrderState::Reversed | OrderState::ReversedBefore => Err(Reason::OrderReversed.into()),
+        OrderState::ReversedUnheard | OrderState::ReversedBefore => {
+            Err(ServiceError::Refused { reasons: vec![Reason::OrderReversed], replayed: answered.replayed })
+        }
+        // What was held and has been reversed since: who asked for the hold was told that it is held, and is told so again.
         _ => Ok((order, answered.replayed)),
     }
 }

@@ -181,5 +181,6 @@ fn order_state(state: &OrderState) -> &'static str {
         OrderState::Refused(_) => "refused",
         OrderState::ReversedBefore => "reversed_before",
         OrderState::Reversed => "reversed",
+        OrderState::ReversedUnheard => "reversed_unheard",
     }
 }
