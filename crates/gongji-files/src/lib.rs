@@ -10,6 +10,7 @@ mod import;
 mod qr;
 pub mod reconcile;
 pub mod signature;
+pub mod webhook;
 
 pub use amount::{AmountError, format_yuan, parse_typed_yuan, parse_yuan, yuan};
 pub use capital::capital_amount;

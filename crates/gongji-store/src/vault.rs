@@ -26,6 +26,7 @@ mod recovery;
 mod sandbox_clock;
 mod sandbox_face;
 mod session;
+mod webhook;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -52,6 +53,7 @@ pub use proof::{Proof, ProofError, STEP_UP_MS};
 pub use recovery::{RECOVERY_MS, Recovery, RecoveryError};
 pub use sandbox_face::SandboxFace;
 pub use session::{Device, InMemory, SESSION_IDLE_MS, SESSION_MS_MAX, SESSIONS_PER_HOLDER_MAX, Session, SessionToken};
+pub use webhook::{ATTEMPTS_KEPT_MAX, AfterAttempt, OLD_SECRET_MS, UnderWay, WEBHOOKS_MAX, Webhook, WebhookAttempt, WebhookState};
 
 /// Name of the file inside the data folder.
 pub const VAULT_FILE: &str = "vault.sqlite";

@@ -20,11 +20,15 @@ pub async fn tick(app: Arc<App>) {
     let mut round: u32 = 0;
     // Aborted together with this.
     let mut beside = crate::notices::start(&app);
+    let mut webhooks = crate::webhooks::Courier::new(Arc::clone(&app));
     beside.spawn(crate::metrics::watch_books(Arc::clone(&app)));
     loop {
         interval.tick().await;
         if let Err(fault) = app.engine.nudge().await {
             tracing::error!(%fault, "a partition does not look at its deadlines");
+        }
+        if let Err(error) = webhooks.look().await {
+            tracing::warn!(%error, "nobody is told of what is new in a feed; it is tried again in a second");
         }
         if round.is_multiple_of(SWEEP_ROUNDS) {
             let now = app.now();

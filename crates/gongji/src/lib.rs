@@ -21,3 +21,4 @@ pub mod service;
 pub mod time;
 pub mod verify;
 pub mod web;
+pub mod webhooks;

@@ -4,6 +4,7 @@
 
 pub mod asking;
 pub mod family;
+pub mod feed;
 pub mod key;
 pub mod payment;
 pub mod person;
@@ -12,6 +13,7 @@ pub mod premium;
 pub mod quote;
 pub mod sheet;
 pub mod transfer;
+pub mod webhook;
 
 use crate::app::{App, AppError};
 use gongji_ledger::Part;

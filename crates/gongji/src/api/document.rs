@@ -65,6 +65,7 @@ fn build() -> Value {
         { "name": "transfers", "description": "Transfers between relatives" },
         { "name": "paying", "description": "Payment codes, for the payer" },
         { "name": "payments", "description": "Decode, quote, hold, capture, void, refund and reverse, for institutions" },
+        { "name": "events", "description": "What happened to an institution's payments: the feed, which is the truth, and webhooks, which are a hint to read it" },
         { "name": "premiums", "description": "The resident premium" },
         { "name": "statement", "description": "Movements, receipts, the monthly picture" },
         { "name": "lookup", "description": "Regions and institutions, for everybody" },
@@ -89,16 +90,21 @@ fn build() -> Value {
     for (id, operation) in operations.flat_map(|(path, item)| item.iter_mut().map(move |(method, operation)| (operation_id(method, path), operation))) {
         operation["operationId"] = id.into();
         let is_keyed = operation["parameters"].as_array().is_some_and(|parameters| parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key"));
-        let is_personal = operation["security"].as_array().is_some_and(|schemes| schemes.iter().any(|scheme| scheme.get("session").is_some()));
-        if is_personal {
-            let act_for = json!({
-                "name": "Gongji-For", "in": "header", "required": false, "schema": { "type": "string" },
-                "description": "Id of the relative for whom the person acts; checked at every request",
-            });
-            match operation["parameters"].as_array_mut() {
-                Some(parameters) => parameters.push(act_for),
-                None => operation["parameters"] = json!([act_for]),
-            }
+        let schemes = operation["security"].clone();
+        let is_for = |scheme: &str| schemes.as_array().is_some_and(|schemes| schemes.iter().any(|one| one.get(scheme).is_some()));
+        if is_for("session") {
+            let description = "Id of the relative for whom the person acts; checked at every request";
+            add_header(
+                operation,
+                json!({ "name": "Gongji-For", "in": "header", "required": false, "schema": { "type": "string" }, "description": description }),
+            );
+        }
+        if is_for("institution") {
+            let description = "Only in a sandbox: `lost-reply`, `duplicate`, `slow=3s` (1 to 10 seconds), `decline=CODE`";
+            add_header(
+                operation,
+                json!({ "name": "Test-Fault", "in": "header", "required": false, "schema": { "type": "string" }, "description": description }),
+            );
         }
         let Some(responses) = operation["responses"].as_object_mut() else { continue };
         if is_keyed {
@@ -112,6 +118,13 @@ fn build() -> Value {
         responses.insert("5XX".to_owned(), refusal("Not done, or not known to be done: ask again later, with the same key if there is one"));
     }
     document
+}
+
+fn add_header(operation: &mut Value, header: Value) {
+    match operation["parameters"].as_array_mut() {
+        Some(parameters) => parameters.push(header),
+        None => operation["parameters"] = json!([header]),
+    }
 }
 
 /// `post_transfers_id_accept`: unique, and the same as long as the address is.

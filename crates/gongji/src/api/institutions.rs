@@ -1,7 +1,9 @@
 //! The door of institutions under `/api/v1/institutions`: what a cashier's software needs, with the institution's own key.
 
 mod codes;
+mod events;
 mod quotes;
+mod webhooks;
 
 use super::{asks, payments};
 use crate::app::App;
@@ -9,5 +11,6 @@ use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 
 pub fn router() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().merge(codes::router()).merge(quotes::router()).merge(payments::router()).merge(asks::of_institutions())
+    let paying = OpenApiRouter::new().merge(codes::router()).merge(quotes::router()).merge(payments::router()).merge(asks::of_institutions());
+    paying.merge(events::router()).merge(webhooks::router())
 }

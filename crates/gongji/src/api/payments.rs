@@ -1,15 +1,14 @@
 //! Payments, as an institution asks for them: hold, capture, void, refund, reverse.
 
 use super::codes::First;
-use super::recorded::{Keyed, Nothing, Recorded, on_record, refusal};
+use super::recorded::{Keyed, Nothing, Recorded, refusal};
 use super::state::{self, Action};
 use super::wire::{AreaRef, Money, Rule, id_from, id_text};
 use crate::app::App;
 use crate::identity::IdentityError;
 use crate::problem::{Problem, ReasonBody};
-use crate::service::key::IdempotencyKey;
 use crate::service::payment::{self, Hold};
-use crate::service::{Answered, ServiceError};
+use crate::service::{Answered, quote};
 use crate::time::rfc3339;
 use crate::web::{InstitutionCaller, KeyedJson, StrictPath, StrictQuery};
 use axum::Json;
@@ -94,6 +93,9 @@ struct HoldRequest {
     /// Take what there is and leave the rest to cash.
     #[serde(default)]
     partial: bool,
+    /// From a quote for this code and bill: hold exactly what it says, or refuse with `QUOTE_STALE`.
+    #[serde(default)]
+    quote: Option<String>,
     /// Kind of care; by the kind of institution unless given.
     #[serde(default)]
     business: Option<BusinessKind>,
@@ -125,6 +127,16 @@ impl From<BusinessKind> for Business {
     }
 }
 
+impl From<Business> for BusinessKind {
+    fn from(business: Business) -> BusinessKind {
+        match business {
+            Business::Outpatient => BusinessKind::Outpatient,
+            Business::Inpatient => BusinessKind::Inpatient,
+            Business::Pharmacy => BusinessKind::Pharmacy,
+        }
+    }
+}
+
 /// Where at an institution a person pays.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -132,6 +144,16 @@ pub enum TerminalKind {
     Counter,
     Kiosk,
     Mobile,
+}
+
+impl From<Terminal> for TerminalKind {
+    fn from(terminal: Terminal) -> TerminalKind {
+        match terminal {
+            Terminal::Counter => TerminalKind::Counter,
+            Terminal::Kiosk => TerminalKind::Kiosk,
+            Terminal::Mobile => TerminalKind::Mobile,
+        }
+    }
 }
 
 impl From<TerminalKind> for Terminal {
@@ -351,24 +373,12 @@ async fn hold(State(app): State<Arc<App>>, institution: InstitutionCaller, reque
     let bill = bill(&body.bill)?;
     let (payer, part) = payer(&app, institution, body, bill.own).await?;
     let visit = visit(&app, institution, body)?;
-    let hold = Hold { institution: institution.id, number: body.order_no.clone(), payer, part, bill, partial: body.partial, visit, quote: None };
-    let replayed = match payment::hold(&app, &hold, key).await {
-        Ok((_, replayed)) => replayed,
-        // A repeat of what was held and has been reversed since: the first answer again.
-        Err(ServiceError::Refused { reasons, .. }) if reasons == [Reason::OrderReversed] && was_held(&app, institution, &key)? => true,
-        Err(error) => return Err(refusal(&key)(error)),
-    };
+    let quote = body.quote.as_deref().map(|id| quote::named(&app, institution.id, &payer, &bill, id)).transpose()?;
+    let hold = Hold { institution: institution.id, number: body.order_no.clone(), payer, part, bill, partial: body.partial, visit, quote };
+    let (_, replayed) = payment::hold(&app, &hold, key).await.map_err(refusal(&key))?;
     let (order, payment) = payment::payment_of(&app, institution.id, &body.order_no)?;
     let payment = payment.ok_or(Reason::NotFound)?;
     Ok(Recorded::created(format!("/api/v1/institutions/payments/{}", id_text(payment.id.0)), held(&order, &payment), replayed))
-}
-
-/// Whether this key's first answer was a hold.
-fn was_held(app: &App, institution: InstitutionCaller, key: &IdempotencyKey) -> Result<bool, Problem> {
-    match on_record(app, app.engine.institution_part(institution.id), key)? {
-        Some(Outcome::Order { payment, .. }) => Ok(app.engine.payment(payment)?.is_some()),
-        _ => Ok(false),
-    }
 }
 
 /// Made from what never changes, so that a repeat gets the same words.
@@ -520,11 +530,13 @@ fn order_body(app: &App, order: &Order, payment: Option<&Payment>) -> OrderBody 
         _ => Vec::new(),
     };
     let payment_state = payment.map(|payment| payment.state);
-    let state = match (payment_state, &order.state) {
-        (Some(state), _) => state::payment_word(state),
-        (None, OrderState::Refused(_)) => state::payment_word(PaymentState::Refused),
-        (None, OrderState::Reversed | OrderState::ReversedBefore) => state::payment_word(PaymentState::Reversed),
-        (None, OrderState::Placed | OrderState::Held { .. }) => "placed",
+    // What the institution's side has decided stands, also while the payer's side has yet to hear of it.
+    let state = match (&order.state, payment_state) {
+        (OrderState::Placed, _) => None,
+        (OrderState::Refused(_), _) => Some(PaymentState::Refused),
+        (OrderState::Held { .. }, state) => state,
+        (_, Some(state @ (PaymentState::Voided | PaymentState::Expired))) => Some(state),
+        (OrderState::Reversed | OrderState::ReversedUnheard | OrderState::ReversedBefore, _) => Some(PaymentState::Reversed),
     };
     let is_open = order.state == OrderState::Placed;
     let steps = payment.map_or_else(Vec::new, |payment| {
@@ -538,11 +550,11 @@ fn order_body(app: &App, order: &Order, payment: Option<&Payment>) -> OrderBody 
     OrderBody {
         order_no: order.number.clone(),
         payment: id_text(order.payment.0),
-        state,
+        state: state.map_or("placed", state::payment_word),
         outcome: if is_open { HoldOutcome::Open } else { HoldOutcome::Definite },
         definite_at: is_open.then(|| rfc3339(order.placed_at + payment::DEFINITE_MS)),
         version: payment_state.map_or(0, |state| version(state, captured, refunded)),
-        next_actions: payment_state.map(state::payment_actions).unwrap_or_default(),
+        next_actions: state.map_or_else(|| vec![Action::Reverse], state::payment_actions),
         bill: order.bill.into(),
         held: payment.map(|payment| payment.amount().into()),
         captured: captured.into(),

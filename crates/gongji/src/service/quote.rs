@@ -4,9 +4,11 @@ use super::payment::parse_code;
 use super::{Result, ServiceError};
 use crate::app::App;
 use gongji_ledger::{Fen, HolderId, InstitutionId, Lot};
+use gongji_store::seal::{equal_in_constant_time, from_base64url, to_base64url};
 use gongji_wallet::Reason;
 use gongji_wallet::day::day_of;
-use gongji_wallet::ids::OrderId;
+use gongji_wallet::event::{Payer, Quote};
+use gongji_wallet::ids::{CodeId, OrderId};
 use gongji_wallet::object::{Bill, Code, Holder, Purse};
 use gongji_wallet::payment::{bill_reasons, payer_reasons, plan};
 
@@ -73,6 +75,43 @@ impl Quoted {
     fn sum(&self, wanted: impl Fn(Purse) -> bool) -> Fen {
         self.taken.iter().filter(|(purse, _)| wanted(*purse)).map(|(_, lot)| lot.amount).sum()
     }
+}
+
+/// Bytes of the seal inside a quote's id.
+const SEAL_LEN: usize = 16;
+
+/// A quote's id: the two sums, sealed for this institution, code and bill. Nothing is kept of it; a hold brings it back, and the commit compares.
+pub fn id(app: &App, institution: InstitutionId, quoted: &Quoted) -> String {
+    let split = Quote { personal: quoted.personal(), wallet: quoted.wallet() };
+    let mut id = sums(&split);
+    id.extend(seal(app, institution, quoted.shown.code.id, &quoted.bill, &split));
+    to_base64url(&id)
+}
+
+/// The sums that a quote's id stands for.
+///
+/// # Errors
+/// `QUOTE_STALE` where it is none of ours, or was made for another institution, code or bill.
+pub fn named(app: &App, institution: InstitutionId, payer: &Payer, bill: &Bill, id: &str) -> Result<Quote> {
+    let stale = || ServiceError::from(Reason::QuoteStale);
+    let Payer::Code(code) = payer else { return Err(stale()) };
+    let bytes = (id.len() <= 64).then(|| from_base64url(id)).flatten().ok_or_else(stale)?;
+    let (personal, rest) = bytes.split_first_chunk::<8>().ok_or_else(stale)?;
+    let (wallet, sealed) = rest.split_first_chunk::<8>().ok_or_else(stale)?;
+    let split = Quote { personal: Fen(i64::from_be_bytes(*personal)), wallet: Fen(i64::from_be_bytes(*wallet)) };
+    if equal_in_constant_time(sealed, &seal(app, institution, *code, bill, &split)) { Ok(split) } else { Err(stale()) }
+}
+
+fn sums(split: &Quote) -> Vec<u8> {
+    [split.personal, split.wallet].iter().flat_map(|sum| sum.0.to_be_bytes()).collect()
+}
+
+fn seal(app: &App, institution: InstitutionId, code: CodeId, bill: &Bill, split: &Quote) -> [u8; SEAL_LEN] {
+    let bill: Vec<u8> = [bill.total, bill.fund, bill.own, bill.institution].iter().flat_map(|part| part.0.to_be_bytes()).collect();
+    let mac = app.vault.keys().token_mac("quote", &[&institution.0.to_be_bytes(), &code.0, &bill, &sums(split)]);
+    let mut seal = [0; SEAL_LEN];
+    seal.copy_from_slice(&mac[..SEAL_LEN]);
+    seal
 }
 
 /// What the person behind a code would pay of a bill.

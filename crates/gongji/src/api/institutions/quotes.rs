@@ -33,6 +33,9 @@ struct QuoteRequest {
 /// What a bill would be paid from, as of now.
 #[derive(Debug, Serialize, ToSchema)]
 struct QuoteBody {
+    /// To be named by a hold, which is refused with `QUOTE_STALE` where the sums below are no longer those that would be paid.
+    #[schema(example = "AAAAAAAAJxAAAAAAAAAE0t3Yy0mYt8k6n2m3o0m1c9g")]
+    quote: String,
     /// Masked.
     #[schema(example = "王**")]
     payer: String,
@@ -65,25 +68,26 @@ struct QuoteLot {
 #[utoipa::path(post, path = "/quotes", tag = "payments", request_body = QuoteRequest,
     responses((status = 200, description = "What would be paid now", body = QuoteBody)), security(("institution" = [])))]
 async fn make(State(app): State<Arc<App>>, institution: InstitutionCaller, StrictJson(asked): StrictJson<QuoteRequest>) -> Result<Json<QuoteBody>, Problem> {
-    let quote = quote::quote(&app, institution.id, &asked.code, bill(&asked.bill)?)?;
-    let payer = quote::payer_name(&app, quote.shown.payer.id).await?;
+    let quoted = quote::quote(&app, institution.id, &asked.code, bill(&asked.bill)?)?;
+    let payer = quote::payer_name(&app, quoted.shown.payer.id).await?;
     Ok(Json(QuoteBody {
+        quote: quote::id(&app, institution.id, &quoted),
         payer,
-        bill: quote.bill.into(),
-        personal_account: quote.personal().into(),
-        wallet: quote.wallet().into(),
-        wallet_lots: lots(&quote, &app.directory()),
-        cash: quote.cash().into(),
+        bill: quoted.bill.into(),
+        personal_account: quoted.personal().into(),
+        wallet: quoted.wallet().into(),
+        wallet_lots: lots(&quoted, &app.directory()),
+        cash: quoted.cash().into(),
         as_of: rfc3339(app.now()),
-        expires_at: rfc3339(quote.shown.code.expires),
-        rule: Rule::new(quote.rule),
+        expires_at: rfc3339(quoted.shown.code.expires),
+        rule: Rule::new(quoted.rule),
     }))
 }
 
 /// Lots that differ by their contributor alone are one row: who gave is nobody's business at a counter.
-fn lots(quote: &Quoted, directory: &Directory) -> Vec<QuoteLot> {
+fn lots(quoted: &Quoted, directory: &Directory) -> Vec<QuoteLot> {
     let mut rows: Vec<QuoteLot> = Vec::new();
-    for (_, lot) in quote.taken.iter().filter(|(purse, _)| *purse == Purse::Wallet) {
+    for (_, lot) in quoted.taken.iter().filter(|(purse, _)| *purse == Purse::Wallet) {
         let (area, kind) = (AreaRef::new(directory, lot.origin.area), Kind::from(lot.origin.kind));
         match rows.iter_mut().find(|row| row.area.code == area.code && row.kind == kind) {
             Some(row) => row.amount.amount += lot.amount.0,

@@ -102,6 +102,7 @@ async fn another_institution_s_orders_look_like_none() {
     let held = hospital.ask(PAYMENTS, &order("O-1", &code(&wife, "personal_account").await, 1_000)).await.expect(CREATED).text("payment");
     let asked = json!({ "order_no": "O-2", "id_number": CHILD.1, "bill": bill(1_000) });
     let request = hospital.post("/institutions/payment-requests", &asked).await.expect(StatusCode::ACCEPTED).text("id");
+    let hook = hospital.post("/institutions/webhooks", &json!({ "url": "http://127.0.0.1:9/" })).await.expect(CREATED).text("id");
     let nothing = uuid::Uuid::nil().to_string();
     // What is somebody else's, and beside it what nobody has: one answer.
     for (method, theirs, nobodys) in [
@@ -111,6 +112,11 @@ async fn another_institution_s_orders_look_like_none() {
         ("POST", format!("/institutions/payments/{held}/void"), format!("/institutions/payments/{nothing}/void")),
         ("POST", format!("/institutions/payments/{held}/refund"), format!("/institutions/payments/{nothing}/refund")),
         ("GET", format!("/institutions/payment-requests/{request}"), format!("/institutions/payment-requests/{nothing}")),
+        ("GET", format!("/institutions/webhooks/{hook}"), "/institutions/webhooks/0000000000000001".to_owned()),
+        ("DELETE", format!("/institutions/webhooks/{hook}"), "/institutions/webhooks/0000000000000001".to_owned()),
+        ("POST", format!("/institutions/webhooks/{hook}/secret"), "/institutions/webhooks/0000000000000001/secret".to_owned()),
+        ("POST", format!("/institutions/webhooks/{hook}/try"), "/institutions/webhooks/0000000000000001/try".to_owned()),
+        ("GET", format!("/institutions/webhooks/{hook}/attempts"), "/institutions/webhooks/0000000000000001/attempts".to_owned()),
     ] {
         let mut answers = Vec::new();
         for path in [theirs, nobodys] {
@@ -123,6 +129,7 @@ async fn another_institution_s_orders_look_like_none() {
     }
     // Its own list is empty; its reversal of that number is about a number of its own.
     assert_eq!(pharmacy.get(PAYMENTS).await.expect(OK).body["orders"], json!([]));
+    assert_eq!(pharmacy.get("/institutions/webhooks").await.expect(OK).body["webhooks"], json!([]));
     let reversed = pharmacy.ask("/institutions/payments/by-order/O-1/reverse", &json!({})).await.expect(OK);
     assert_eq!(reversed.text("outcome"), "nothing_to_reverse");
     assert_eq!(hospital.get("/institutions/payments/by-order/O-1").await.expect(OK).text("state"), "held");
@@ -176,17 +183,21 @@ async fn a_duplicate_on_the_way_has_one_effect() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_late_request_waits_for_the_sandboxs_clock_even_if_its_caller_has_gone() {
+async fn a_late_request_waits_for_the_sandboxs_clock() {
     let world = World::new(4).await;
     let (wife, hospital) = (wife(&world).await, world.institution(HOSPITAL));
     let body = order("S-1", &code(&wife, "personal_account").await, 1_000);
     let mut router = world.router.clone();
-    let calling = tokio::spawn(router.call(troubled(&hospital, "slow=3s", "s", PAYMENTS, &body)));
-    // While the clock stands it is on its way, and nothing has been heard of it.
+    let mut calling = std::pin::pin!(router.call(troubled(&hospital, "slow=3s", "s", PAYMENTS, &body)));
+    // Sent; while the clock stands it is on its way, and nothing has been heard of it.
+    tokio::select! {
+        biased;
+        _ = &mut calling => panic!("answered before its time"),
+        () = std::future::ready(()) => {}
+    }
     hospital.get("/institutions/payments/by-order/S-1").await.refused(404, "NOT_FOUND");
-    assert!(!calling.is_finished());
     assert!(world.clock.set(start_of_clock() + 3_000));
-    assert_eq!(calling.await.unwrap().unwrap().status(), CREATED);
+    assert_eq!(calling.await.unwrap().status(), CREATED);
     assert_eq!(hospital.get("/institutions/payments/by-order/S-1").await.expect(OK).text("state"), "held");
 }
 
