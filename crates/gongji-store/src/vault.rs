@@ -15,6 +15,7 @@ mod consent;
 mod copied;
 mod database;
 mod institution_key;
+mod institution_trust;
 mod mask;
 mod memory;
 mod message;
@@ -44,6 +45,9 @@ use database::Db;
 pub use code::{CODE_ATTEMPTS_MAX, CODE_MS, CODES_PER_DAY_MAX, CodeAsk, CodeError, CodeLimit, Purpose, RESEND_MS, StartedCode};
 pub use consent::Consent;
 pub use institution_key::InstitutionKey;
+pub use institution_trust::{
+    ADDRESSES_MAX, Access, Admission, Arrival, CERTIFICATES_MAX, Kept as KeptRequest, PUBLIC_KEYS_MAX, PublicKey, Registered, SignedRequest, is_network,
+};
 pub use mask::{KeepLast, mask_id_number, mask_name, mask_phone};
 pub use message::{Channel, MESSAGES_PAGE_MAX, Message, Notice};
 pub use password::{ATTEMPTS_MAX, PasswordAnswer, WeakPassword, check_password_rules};
