@@ -16,6 +16,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Questions of cashiers to relatives, for minutes.
     pub asks: crate::service::asking::Asks,
+    /// What is known of those who sign.
+    pub trust: crate::trust::Trust,
     /// What is counted for whoever watches.
     pub metrics: Arc<Metrics>,
     /// Only in the sandbox profile.

@@ -5,6 +5,7 @@ mod bench;
 mod complaint;
 mod copy;
 mod import;
+mod institution;
 mod office;
 mod reconcile;
 mod sandbox;
@@ -87,6 +88,9 @@ enum Command {
     /// 对账:机构的明细文件和平台的逐笔比,列出差异、可能的原因和建议;不需要数据目录
     #[command(help_template = HELP, override_usage = "gongji reconcile <机构文件> <平台文件> [选项]")]
     Reconcile(reconcile::ReconcileArgs),
+    /// 医院和药店的签名:生成、登记、停用密钥,限定网络和证书,给请求签名
+    #[command(help_template = HELP, override_usage = "gongji institution keygen|register|revoke|keys|allow|signed|sign|call [选项]", subcommand_help_heading = "命令", subcommand_value_name = "命令", disable_help_subcommand = true)]
+    Institution(Box<institution::InstitutionArgs>),
     /// 打印带说明的默认配置
     #[command(help_template = HELP)]
     Config,
@@ -121,6 +125,7 @@ pub fn run() -> i32 {
         Command::Bench(args) => within_runtime(bench::run(*args)),
         Command::Office(args) => within_runtime(office::run(args)),
         Command::Reconcile(args) => reconcile::run(&args),
+        Command::Institution(args) => within_runtime(institution::run(*args)),
         Command::Config => {
             say(crate::config::DEFAULT);
             Ok(())

@@ -8,6 +8,7 @@ mod refusal;
 pub use refusal::Refusal;
 
 use crate::identity::{AdapterConfig, Adapters, Face, HttpAdapter, Registry, Sms};
+use crate::trust::Policy;
 use gongji_ledger::{PART_MAX, Part};
 use gongji_store::PEOPLE_MAX;
 use gongji_store::seal::Sensitive;
@@ -35,6 +36,7 @@ pub struct ConfigFile {
     data: DataFile,
     log: LogFile,
     metrics: MetricsFile,
+    institutions: InstitutionsFile,
     adapters: AdaptersFile,
     /// Never lawful here; read so that it can be refused by name.
     sandbox: Option<toml::Value>,
@@ -73,6 +75,16 @@ struct MetricsFile {
     listen: String,
 }
 
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct InstitutionsFile {
+    bearer_alone: bool,
+    trusted_proxies: Vec<String>,
+    certificate_header: String,
+    certificate_required: bool,
+    answer_key: u32,
+}
+
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct AdaptersFile {
@@ -100,6 +112,7 @@ impl Default for ConfigFile {
             data: DataFile::default(),
             log: LogFile::default(),
             metrics: MetricsFile::default(),
+            institutions: InstitutionsFile::default(),
             adapters: AdaptersFile::default(),
             sandbox: None,
         }
@@ -109,6 +122,19 @@ impl Default for ConfigFile {
 impl Default for DataFile {
     fn default() -> DataFile {
         DataFile { folder: PathBuf::from("/var/lib/gongji"), keys: String::new(), partitions: 1, store: String::new(), people_in_memory: PEOPLE_MAX }
+    }
+}
+
+impl Default for InstitutionsFile {
+    fn default() -> InstitutionsFile {
+        let policy = Policy::production();
+        InstitutionsFile {
+            bearer_alone: policy.bearer_alone,
+            trusted_proxies: Vec::new(),
+            certificate_header: String::new(),
+            certificate_required: policy.certificate_required,
+            answer_key: policy.answer_key,
+        }
     }
 }
 
@@ -165,6 +191,8 @@ pub struct Production {
     pub log_format: LogFormat,
     /// Where those who watch read the counters; `None`: nowhere.
     pub metrics: Option<SocketAddr>,
+    /// What institutions must show.
+    pub policy: Policy,
     pub adapters: Adapters,
 }
 
@@ -231,6 +259,7 @@ impl Config {
             refusals.push(Refusal::LogLevel(self.log_level.clone()));
         }
         let metrics = metrics_address(&self.file.metrics.listen, &mut refusals);
+        let policy = policy(&self.file.institutions, self.listen, &mut refusals);
         refusals.extend(folder_refusals(&self.data_folder, self.keys_folder.as_deref()));
         let sms = adapter("sms", &self.file.adapters.sms, &mut refusals);
         let face = adapter("face", &self.file.adapters.face, &mut refusals);
@@ -247,6 +276,7 @@ impl Config {
                 log_level,
                 log_format: self.file.log.format,
                 metrics,
+                policy,
                 adapters: Adapters { sms: Sms::Http(sms), face: Face::Http(face), registry: Registry::Http(registry) },
             }),
             _ => Err(ConfigError::Refused(refusals)),
@@ -271,6 +301,34 @@ fn metrics_address(text: &str, refusals: &mut Vec<Refusal>) -> Option<SocketAddr
         refusals.push(Refusal::MetricsPublic(address));
     }
     Some(address)
+}
+
+/// What institutions must show. A certificate that is half configured would be asked of nobody, or believed of anybody.
+fn policy(file: &InstitutionsFile, listen: Option<SocketAddr>, refusals: &mut Vec<Refusal>) -> Policy {
+    let mut proxies = Vec::new();
+    for text in &file.trusted_proxies {
+        match text.parse::<IpAddr>() {
+            Ok(address) if !address.is_unspecified() => proxies.push(address.to_canonical()),
+            _ => refusals.push(Refusal::ProxyMalformed(text.clone())),
+        }
+    }
+    let mut certificate_header = None;
+    if !file.certificate_header.is_empty() {
+        match file.certificate_header.parse() {
+            Ok(name) => certificate_header = Some(name),
+            Err(_) => refusals.push(Refusal::CertificateHeader(file.certificate_header.clone())),
+        }
+        if proxies.is_empty() && listen.is_some_and(|listen| !listen.ip().is_loopback()) {
+            refusals.push(Refusal::CertificateUnbelieved);
+        }
+    } else if file.certificate_required {
+        refusals.push(Refusal::CertificateHalf);
+    }
+    if file.answer_key == 0 {
+        refusals.push(Refusal::AnswerKey);
+    }
+    let (bearer_alone, certificate_required, answer_key) = (file.bearer_alone, file.certificate_required, file.answer_key);
+    Policy { bearer_alone, proxies, certificate_header, certificate_required, answer_key }
 }
 
 /// Host and port of an https address without anything dangerous in it.

@@ -245,7 +245,7 @@ impl Installation {
         let store = kept.store()?;
         let engine = Engine::start(store, clock.clone(), Options { limits: self.limits, ..Options::new(parts) })?;
         let identity = Identity::new(vault.clone(), adapters);
-        Ok(App { engine, vault, identity, clock, asks: Default::default(), metrics: Default::default(), sandbox })
+        Ok(App { engine, vault, identity, clock, asks: Default::default(), trust: Default::default(), metrics: Default::default(), sandbox })
     }
 
     /// Written beside and put in place, so that a crash leaves the old one or the new one.

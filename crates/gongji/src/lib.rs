@@ -19,6 +19,7 @@ pub mod sandbox;
 pub mod server;
 pub mod service;
 pub mod time;
+pub mod trust;
 pub mod verify;
 pub mod web;
 pub mod webhooks;

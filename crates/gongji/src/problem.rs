@@ -13,6 +13,7 @@ use crate::pages::views::typeset;
 use crate::service::ServiceError;
 use crate::service::key::KeyError;
 use crate::time::rfc3339;
+use crate::trust::Untrusted;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, SET_COOKIE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -87,6 +88,9 @@ pub struct Body {
     /// Fields that cannot be right.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldBody>,
+    /// Only in a sandbox, for a signature that does not fit: what it should have been.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<ExpectedBody>,
     /// Number to quote. That of a recorded refusal comes from its idempotency key, so that a repeat gets the same body.
     pub trace_id: String,
 }
@@ -125,6 +129,16 @@ pub struct LimitBody {
     pub max: i64,
     pub used: i64,
     pub resets_at: String,
+}
+
+/// What a right signature of this request would have been made of.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Expected)]
+pub struct ExpectedBody {
+    /// What had to be signed, line by line.
+    pub signature_base: String,
+    /// The digest of the body as it arrived.
+    pub content_digest: String,
 }
 
 /// A field that cannot be right.
@@ -283,6 +297,7 @@ impl Problem {
             current_state: None,
             reasons: Vec::new(),
             fields: Vec::new(),
+            expected: None,
             trace_id: crate::server::trace_id(),
         };
         Problem(Box::new(Details { status, body, retry_after: None, replayed: false, cookie: None }))
@@ -454,6 +469,12 @@ impl From<Edge> for Problem {
             Edge::Busy | Edge::Unavailable | Edge::RateLimited | Edge::TimedOut => problem.retry_after(BUSY_RETRY_S),
             _ => problem,
         }
+    }
+}
+
+impl From<Untrusted> for Problem {
+    fn from(untrusted: Untrusted) -> Problem {
+        Problem::new(untrusted.status(), untrusted.words())
     }
 }
 

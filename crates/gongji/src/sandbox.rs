@@ -6,7 +6,10 @@
 
 mod history;
 mod samples;
+mod signing;
 pub mod test_fault;
+
+pub use signing::{SIGNING_KEYS_FOLDER, signing_key};
 
 use crate::app::{App, AppError, SampleLogin, Sandbox};
 use crate::identity::{Adapters, IdentityError};
@@ -101,6 +104,7 @@ pub async fn start(plan: &Plan, bar: &dyn Fn(&str) -> ProgressBar) -> Result<Run
     // To where somebody has moved it, though nothing may have happened since.
     clock.set(app.vault.sandbox_clock().map_err(AppError::from)?);
     let institution_keys = institution_keys(&app.vault, &app.directory()).into_iter().map(|(one, key)| (one.id.to_string(), one.name.clone(), key)).collect();
+    signing::write_keys(&app, installation.folder()).await?;
     app.sandbox = Some(Sandbox { clock, institution_keys, logins: logins() });
     Ok(Running { app: Arc::new(app), installation })
 }

@@ -16,17 +16,17 @@ pub use profile::Profile;
 use crate::app::App;
 use crate::metrics::{self, Metrics};
 use crate::problem::{Edge, Problem, Told};
-use crate::{api, pages};
+use crate::{api, pages, trust};
 use axum::body::Body;
 use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::header::{self, HeaderName, HeaderValue};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{Extensions, HeaderMap, Method, StatusCode, Version};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use connection::{Guard, Peer, address};
+use connection::{Guard, Peer, origin};
 use std::any::Any;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -81,6 +81,7 @@ pub fn outliving<T: Send + 'static>(work: impl Future<Output = T> + Send + 'stat
 struct Gate {
     metrics: Arc<Metrics>,
     profile: Profile,
+    policy: Arc<trust::Policy>,
     limits: Arc<Limits>,
 }
 
@@ -88,8 +89,11 @@ struct Gate {
 pub fn router(app: Arc<App>, profile: Profile) -> Router {
     let is_bench = profile.is_bench;
     let limits = Arc::new(Limits::new(profile.rates));
-    let gate = Arc::new(Gate { metrics: Arc::clone(&app.metrics), profile, limits });
-    let mut routes = Router::new().merge(api::router(&app)).merge(pages::router(&app)).route("/assets/{*path}", get(assets::serve));
+    let policy = Arc::new(profile.policy.clone());
+    let gate = Arc::new(Gate { metrics: Arc::clone(&app.metrics), profile, policy, limits });
+    let signed = middleware::from_fn_with_state(Arc::clone(&app), trust::check);
+    let api = api::router(&app).layer(signed).route(trust::WELL_KNOWN, get(trust::platform_keys));
+    let mut routes = Router::new().merge(api).merge(pages::router(&app)).route("/assets/{*path}", get(assets::serve));
     if is_bench {
         routes = routes.route("/api/v1/echo", post(echo));
     }
@@ -97,7 +101,7 @@ pub fn router(app: Arc<App>, profile: Profile) -> Router {
         // Production shows it to those who watch alone, at an address of its own.
         routes = routes.route(METRICS, get(metrics::page));
     }
-    let compress = SizeAbove::new(COMPRESS_LEN_MIN).and(NotForContentType::IMAGES);
+    let compress = SizeAbove::new(COMPRESS_LEN_MIN).and(NotForContentType::IMAGES).and(is_unsigned);
     let people = middleware::from_fn_with_state(Arc::clone(&app), pages::humanely);
     routes
         .route(HEALTH, get(health))
@@ -182,8 +186,12 @@ impl Gate {
         if request.uri().path() != HEALTH && !self.profile.knows_host(host(request)) {
             return Err(Edge::HostUnknown.into());
         }
-        self.limits.address(address(request))?;
-        request.extensions_mut().insert(self.limits.clone());
+        let origin = origin(request, &self.policy);
+        self.limits.address(origin.address)?;
+        let extensions = request.extensions_mut();
+        extensions.insert(origin);
+        extensions.insert(Arc::clone(&self.policy));
+        extensions.insert(self.limits.clone());
         Ok(())
     }
 
@@ -206,7 +214,13 @@ impl Gate {
     }
 }
 
-fn host(request: &Request) -> Option<&str> {
+/// A signature covers the bytes as they are.
+fn is_unsigned(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
+    !headers.contains_key(gongji_files::signature::SIGNATURE)
+}
+
+/// The name under which the service was asked.
+pub(crate) fn host(request: &Request) -> Option<&str> {
     let named = request.uri().authority().map(|authority| authority.as_str());
     named.or_else(|| request.headers().get(header::HOST)?.to_str().ok())
 }

@@ -1,16 +1,16 @@
 //! Trust between institutions and the platform: who signed a request, whether it comes in, and the platform's signature under each answer.
 //!
 //! An institution signs with a key whose public half is registered ([`gongji_store::vault::PublicKey`]); what is signed is
-//! [`gongji_files::signature`]'s business. In here: the layer around the API ([`check`]), the door through which signed requests come in
-//! ([`door`]), and what may not come in ([`Untrusted`]). Times are the machine's, also in a sandbox: the age of a message is no matter of a business
+//! [`gongji_files::signature`]'s business. In here: the layer around the API ([`check`]), the entrance through which signed requests come in
+//! ([`entrance`]), and what may not come in ([`Untrusted`]). Times are the machine's, also in a sandbox: the age of a message is no matter of a business
 //! clock that somebody sets forward.
 
 mod check;
-pub mod door;
+pub mod entrance;
 mod published;
 mod refusal;
 
-pub use check::{OnApi, SignedBy, check};
+pub use check::{NoAnswer, OnApi, SignedBy, check};
 pub use published::{WELL_KNOWN, platform_keys};
 pub use refusal::{Untrusted, why};
 
@@ -20,9 +20,11 @@ use axum::http::HeaderName;
 use gongji_files::signature::{Profile, SigningKey, VerifyingKey};
 use gongji_ledger::{InstitutionId, Part};
 use gongji_store::clock::{Clock, SystemClock};
-use gongji_store::vault::{Access, Vault};
+use gongji_store::vault::{Access, PublicKey, Vault};
 use std::collections::HashMap;
+use std::io::Write as _;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 /// Public keys that are remembered; the vault knows the others.
@@ -77,7 +79,7 @@ pub struct Trust {
     known: RwLock<HashMap<String, Arc<Known>>>,
     access: Mutex<HashMap<InstitutionId, (i64, Arc<Access>)>>,
     answering: OnceLock<[SigningKey; 2]>,
-    door: OnceLock<door::Door>,
+    entrance: OnceLock<entrance::Entrance>,
 }
 
 impl Default for Trust {
@@ -88,7 +90,7 @@ impl Default for Trust {
 
 impl Trust {
     pub fn with_clock(clock: Arc<dyn Clock>) -> Trust {
-        Trust { clock, known: RwLock::default(), access: Mutex::default(), answering: OnceLock::new(), door: OnceLock::new() }
+        Trust { clock, known: RwLock::default(), access: Mutex::default(), answering: OnceLock::new(), entrance: OnceLock::new() }
     }
 
     /// The machine's time (ms).
@@ -96,7 +98,7 @@ impl Trust {
         self.clock.now()
     }
 
-    /// The key with this id, whether it still holds or not: that is decided at the door.
+    /// The key with this id, whether it still holds or not: that is decided at the entrance.
     ///
     /// # Errors
     /// The vault cannot be read.
@@ -142,9 +144,9 @@ impl Trust {
         keys.iter().find(|key| key.profile() == profile).expect("there is one of each profile")
     }
 
-    /// The door of this process; opened when the first comes.
-    fn door(&self, app: &App) -> &door::Door {
-        self.door.get_or_init(|| door::Door::open(app.vault.clone(), Arc::clone(&self.clock)))
+    /// The entrance of this process; opened when the first comes.
+    fn entrance(&self, app: &App) -> &entrance::Entrance {
+        self.entrance.get_or_init(|| entrance::Entrance::open(app.vault.clone(), Arc::clone(&self.clock)))
     }
 }
 
@@ -159,4 +161,26 @@ pub fn platform_key(vault: &Vault, profile: Profile, number: u32) -> SigningKey 
 pub fn fingerprint(text: &str) -> Option<String> {
     let digits: String = text.trim().chars().filter(|letter| *letter != ':').map(|letter| letter.to_ascii_lowercase()).collect();
     (digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())).then_some(digits)
+}
+
+/// A key as it is registered.
+pub fn public_key(institution: InstitutionId, key: &VerifyingKey, expires_ms: Option<i64>) -> PublicKey {
+    PublicKey {
+        key_id: key.key_id().to_owned(),
+        institution: institution.to_string(),
+        profile: key.profile().as_str().to_owned(),
+        pem: key.to_pem(),
+        made_ms: 0,
+        expires_ms,
+        revoked_ms: None,
+    }
+}
+
+/// Writes a key file that nobody else may read, and never over another one.
+pub fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(text.as_bytes())
 }

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::identity::IdentityError;
 use crate::problem::{Edge, Problem};
 use crate::server::Limits;
+use crate::trust::{OnApi, Origin, Policy, SignedBy, Untrusted};
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::header::{AUTHORIZATION, USER_AGENT};
 use axum::http::request::Parts;
@@ -61,7 +62,7 @@ impl Citizen {
 #[derive(Clone, Debug)]
 pub struct MaybeCitizen(pub Option<Citizen>);
 
-/// An institution, by `Authorization: Bearer gk.…` or by the cashier page's cookie.
+/// An institution: by its signature; or by `Authorization: Bearer gk.…` or the cashier page's cookie, where the policy lets a bearer key alone in.
 #[derive(Clone, Copy, Debug)]
 pub struct InstitutionCaller {
     pub id: InstitutionId,
@@ -116,8 +117,33 @@ impl FromRequestParts<Arc<App>> for InstitutionCaller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<InstitutionCaller, Problem> {
-        let key = bearer(&parts.headers).or_else(|| cookie(&parts.headers, till_cookie_name(app))).ok_or(Edge::InstitutionKeyRequired)?;
-        institution_of_key(app, key).await?.map(|id| InstitutionCaller { id }).ok_or_else(|| Edge::InstitutionKeyRequired.into())
+        if let Some(SignedBy(id)) = parts.extensions.get() {
+            // Its key, address, nonce and rate were looked at where it came in.
+            return Ok(InstitutionCaller { id: *id });
+        }
+        let policy = parts.extensions.get::<Arc<Policy>>().cloned();
+        let bearer = bearer(&parts.headers);
+        // A till's page may go by its cookie; a program may not, whatever it calls its key.
+        let is_program = bearer.is_some() || parts.extensions.get::<OnApi>().is_some();
+        if is_program && !policy.as_ref().is_some_and(|policy| policy.bearer_alone) {
+            return Err(Untrusted::SignatureRequired.into());
+        }
+        let key = bearer.or_else(|| cookie(&parts.headers, till_cookie_name(app))).ok_or(Edge::InstitutionKeyRequired)?;
+        let id = institution_of_key(app, key).await?.ok_or(Edge::InstitutionKeyRequired)?;
+        if let Some(origin) = parts.extensions.get::<Origin>() {
+            let access = app.trust.access(app, id).await?;
+            if !access.allows_address(origin.address) {
+                return Err(Untrusted::AddressNotAllowed.into());
+            }
+            let lacks = policy.is_some_and(|policy| policy.certificate_required) && access.certificates.is_empty();
+            if lacks || !access.allows_certificate(origin.certificate.as_deref()) {
+                return Err(Untrusted::CertificateNotAllowed.into());
+            }
+        }
+        if let Some(limits) = parts.extensions.get::<Arc<Limits>>() {
+            limits.institution(id)?;
+        }
+        Ok(InstitutionCaller { id })
     }
 }
 

@@ -4,3 +4,4 @@
 mod import;
 mod reconcile;
 mod sandbox;
+mod signing;

@@ -142,21 +142,12 @@ fn key_of(row: &Row<'_>) -> Result<PublicKey> {
 impl Vault {
     /// Registers a public key. `key_id` and `profile` come from the key itself.
     pub fn register_public_key(&self, key: &PublicKey, now_ms: i64) -> Result<Registered> {
-        self.write(|tx, _| {
-            let known = tx.row(&format!("select {KEY_COLUMNS} from institution_public_key where part = ?1 and key_id = ?2"), (PART, &key.key_id), key_of)?;
-            if let Some(known) = known {
-                return Ok(if known.institution == key.institution && known.is_valid(now_ms) { Registered::Already } else { Registered::Taken });
-            }
-            let valid = keys_of(tx, &key.institution)?.into_iter().filter(|known| known.profile == key.profile && known.is_valid(now_ms)).count();
-            if valid >= PUBLIC_KEYS_MAX {
-                return Ok(Registered::TooMany);
-            }
-            tx.execute(
-                "insert into institution_public_key (part, key_id, institution, profile, pem, made_ms, expires_ms) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                (PART, &key.key_id, &key.institution, &key.profile, &key.pem, now_ms, key.expires_ms),
-            )?;
-            Ok(Registered::Done)
-        })
+        self.write(|tx, _| register(tx, key, now_ms))
+    }
+
+    /// As [`Vault::register_public_key`], for many at once.
+    pub fn register_public_keys(&self, keys: &[PublicKey], now_ms: i64) -> Result<Vec<Registered>> {
+        self.write(|tx, _| keys.iter().map(|key| register(tx, key, now_ms)).collect())
     }
 
     /// Revokes a key at once, wherever it is used; `false` when there is no such key.
@@ -241,6 +232,22 @@ impl Vault {
         found.extend(by_key.into_iter().filter(|request| request.nonce != wanted));
         Ok(found)
     }
+}
+
+fn register(tx: &Db<'_>, key: &PublicKey, now_ms: i64) -> Result<Registered> {
+    let known = tx.row(&format!("select {KEY_COLUMNS} from institution_public_key where part = ?1 and key_id = ?2"), (PART, &key.key_id), key_of)?;
+    if let Some(known) = known {
+        return Ok(if known.institution == key.institution && known.is_valid(now_ms) { Registered::Already } else { Registered::Taken });
+    }
+    let valid = keys_of(tx, &key.institution)?.into_iter().filter(|known| known.profile == key.profile && known.is_valid(now_ms)).count();
+    if valid >= PUBLIC_KEYS_MAX {
+        return Ok(Registered::TooMany);
+    }
+    tx.execute(
+        "insert into institution_public_key (part, key_id, institution, profile, pem, made_ms, expires_ms) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        (PART, &key.key_id, &key.institution, &key.profile, &key.pem, now_ms, key.expires_ms),
+    )?;
+    Ok(Registered::Done)
 }
 
 fn keys_of(db: &Db<'_>, institution: &str) -> Result<Vec<PublicKey>> {

@@ -79,7 +79,7 @@ enum Step {
 
 #[derive(Args)]
 #[command(next_help_heading = "选项")]
-struct Place {
+pub(super) struct Place {
     /// 数据目录,默认 ./gongji-data
     #[arg(long, value_name = "目录", default_value = super::DATA_FOLDER, hide_default_value = true, conflicts_with = "config")]
     data: PathBuf,
@@ -170,8 +170,13 @@ struct Office {
     now: i64,
 }
 
+/// The vault alone.
+pub(super) fn vault_of(place: &Place) -> anyhow::Result<Vault> {
+    Ok(folder_of(place)?.2)
+}
+
 /// The vault takes several processes: the office works beside the running service.
-fn open(place: &Place) -> anyhow::Result<Office> {
+fn folder_of(place: &Place) -> anyhow::Result<(Profile, Kept, Vault)> {
     let (folder, keys) = match &place.config {
         Some(path) => {
             let config = config::Config::read(path)?;
@@ -183,6 +188,11 @@ fn open(place: &Place) -> anyhow::Result<Office> {
     // `Installation` would take the lock that the running service holds.
     let kept = kept(&folder)?;
     let vault = kept.vault(&keys.unwrap_or_else(|| folder.join(KEYS_FOLDER)))?;
+    Ok((profile, kept, vault))
+}
+
+fn open(place: &Place) -> anyhow::Result<Office> {
+    let (profile, kept, vault) = folder_of(place)?;
     let now = match profile {
         Profile::Production => system_now(),
         Profile::Sandbox => crate::sandbox::start_of_clock().max(kept.last_stamp()?),

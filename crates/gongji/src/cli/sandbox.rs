@@ -80,7 +80,7 @@ pub async fn run(args: SandboxArgs) -> anyhow::Result<()> {
 
 fn greet(running: &Running, address: SocketAddr, out: &mut String) -> std::fmt::Result {
     use std::fmt::Write;
-    let Some(sandbox) = &running.app.sandbox else { return Ok(()) };
+    let Some(sample) = &running.app.sandbox else { return Ok(()) };
     let host = if address.ip().is_unspecified() { format!("127.0.0.1:{}", address.port()) } else { address.to_string() };
     writeln!(out, "共济沙箱已启动(里面的人、医院和钱都是虚构的)\n")?;
     writeln!(out, "  打开网页    http://{host}/")?;
@@ -90,15 +90,24 @@ fn greet(running: &Running, address: SocketAddr, out: &mut String) -> std::fmt::
     writeln!(out, "  现在是      {}", crate::time::rfc3339(running.app.now()))?;
     writeln!(out, "  数据目录    {}({} 个分区)\n", running.installation.folder().display(), running.installation.partitions())?;
     writeln!(out, "样例账号(身份证号 / 医保码密码):")?;
-    for login in sandbox.logins.iter().take(SHOWN_MAX) {
+    for login in sample.logins.iter().take(SHOWN_MAX) {
         writeln!(out, "  {}  {} / {}  {}", login.name, login.id_number, login.password, login.story)?;
     }
-    writeln!(out, "  ……一共 {} 个\n", sandbox.logins.len())?;
+    writeln!(out, "  ……一共 {} 个\n", sample.logins.len())?;
     writeln!(out, "样例机构密钥:")?;
-    for (code, name, key) in sandbox.institution_keys.iter().take(SHOWN_MAX) {
+    for (code, name, key) in sample.institution_keys.iter().take(SHOWN_MAX) {
         writeln!(out, "  {name}({code})\n    {key}")?;
     }
-    writeln!(out, "  ……一共 {} 个\n", sandbox.institution_keys.len())?;
+    writeln!(out, "  ……一共 {} 个\n", sample.institution_keys.len())?;
+    let folder = running.installation.folder().join(sandbox::SIGNING_KEYS_FOLDER);
+    writeln!(
+        out,
+        "签名用的私钥(每家样例机构两把,公钥都已登记;规则见 docs/institutions/signing.md):\n  {}/机构代码-ed25519.pem 和 机构代码-sm2.pem",
+        folder.display()
+    )?;
+    if let Some((code, _, _)) = sample.institution_keys.first() {
+        writeln!(out, "  试一试:gongji institution call --key {}/{code}-ed25519.pem --url http://{host}/api/v1/institutions/payments\n", folder.display())?;
+    }
     writeln!(out, "按 Ctrl-C 停下。")
 }
 

@@ -52,7 +52,8 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
             }
         };
         let lost = installation.turn_lost();
-        let router = server::router(Arc::clone(&app), server::Profile::production(production.hosts));
+        let edge = server::Profile { policy: production.policy, ..server::Profile::production(production.hosts) };
+        let router = server::router(Arc::clone(&app), edge);
         let served = server::serve(listener, Arc::clone(&app.metrics), router, stopped_or_replaced(lost.clone())).await;
         if let Some(watched) = watched {
             watched.abort();

@@ -16,6 +16,11 @@ pub enum Refusal {
     LogLevel(String),
     MetricsMalformed(String),
     MetricsPublic(SocketAddr),
+    ProxyMalformed(String),
+    CertificateHeader(String),
+    CertificateUnbelieved,
+    CertificateHalf,
+    AnswerKey,
     KeysOpen(PathBuf),
     DataOpen(PathBuf),
     AdapterMissing(&'static str),
@@ -41,6 +46,11 @@ impl Refusal {
             Refusal::LogLevel(_) => "log-level",
             Refusal::MetricsMalformed(_) => "metrics-malformed",
             Refusal::MetricsPublic(_) => "metrics-public",
+            Refusal::ProxyMalformed(_) => "proxy-malformed",
+            Refusal::CertificateHeader(_) => "certificate-header",
+            Refusal::CertificateUnbelieved => "certificate-unbelieved",
+            Refusal::CertificateHalf => "certificate-half",
+            Refusal::AnswerKey => "answer-key",
             Refusal::KeysOpen(_) => "keys-open",
             Refusal::DataOpen(_) => "data-open",
             Refusal::AdapterMissing(_) => "adapter-missing",
@@ -69,6 +79,15 @@ impl Refusal {
             Refusal::LogLevel(level) => format!("log.level = \"{level}\" 要是 error、warn、info、debug 之一。"),
             Refusal::MetricsMalformed(text) => format!("metrics.listen = \"{text}\" 要写成 地址:端口,比如 127.0.0.1:9464;不要就空着。"),
             Refusal::MetricsPublic(address) => format!("metrics.listen = \"{address}\" 不是本机也不是内网地址:监控数据不给外面看。"),
+            Refusal::ProxyMalformed(text) => format!("institutions.trusted_proxies 里的 \"{text}\" 要写成一个具体的 IP 地址。"),
+            Refusal::CertificateHeader(text) => format!("institutions.certificate_header = \"{text}\" 不是一个 HTTP 头的名字。"),
+            Refusal::CertificateUnbelieved => {
+                "写了 institutions.certificate_header,程序又对外监听,却没有写 institutions.trusted_proxies:不知道该信谁写的证书。请写上代理的地址。".to_owned()
+            }
+            Refusal::CertificateHalf => {
+                "institutions.certificate_required = true,却没有写 institutions.certificate_header:代理把证书指纹写在哪个头里?".to_owned()
+            }
+            Refusal::AnswerKey => "institutions.answer_key 从 1 开始。".to_owned(),
             Refusal::KeysOpen(path) => format!("密钥目录 {} 别人也能看,请运行 chmod 700 {0}。", path.display()),
             Refusal::DataOpen(path) => format!("数据目录 {} 别人也能改,请运行 chmod go-w {0}。", path.display()),
             Refusal::AdapterMissing(name) => format!("缺外部服务 {0}({1}):请写 adapters.{0}.url,约定见 docs/adapters.md。", name, what(name)),

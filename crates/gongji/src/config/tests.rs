@@ -74,6 +74,23 @@ fn each_unsafe_setting_is_refused_by_name() {
         check(&[("[data]", &format!("[metrics]\nlisten = \"{outside}\"\n[data]"))], &["metrics-public"]);
     }
     check(&[("[data]", "[metrics]\nlisten = \"9464\"\n[data]")], &["metrics-malformed"]);
+    for (institutions, names) in [
+        ("trusted_proxies = [\"10.0.0.7\"]\ncertificate_header = \"x-client-cert-sha256\"\ncertificate_required = true", &[][..]),
+        ("certificate_header = \"x-client-cert-sha256\"", &[]),
+        ("trusted_proxies = [\"10.0.0.0/8\"]", &["proxy-malformed"]),
+        ("trusted_proxies = [\"0.0.0.0\"]", &["proxy-malformed"]),
+        ("certificate_header = \"x client\"", &["certificate-header"]),
+        ("certificate_required = true", &["certificate-half"]),
+        ("answer_key = 0", &["answer-key"]),
+    ] {
+        check(&[("[data]", &format!("[institutions]\n{institutions}\n[data]"))], names);
+    }
+    let public = ("listen = \"127.0.0.1:8080\"", "listen = \"0.0.0.0:8080\"\nbehind_proxy = true");
+    let header = "certificate_header = \"x-client-cert-sha256\"";
+    check(&[public, ("[data]", &format!("[institutions]\n{header}\n[data]"))], &["certificate-unbelieved"]);
+    check(&[public, ("[data]", &format!("[institutions]\n{header}\ntrusted_proxies = [\"10.0.0.7\"]\n[data]"))], &[]);
+    let policy = Config::parse(&text(&[]), |_| None).unwrap().for_production().unwrap().policy;
+    assert!(!policy.bearer_alone, "a key that can be copied is not enough");
     check(&[("[data]", "[sandbox]\nclock = true\n[data]")], &["sandbox-settings"]);
     for (name, port) in [("sms", 9101), ("face", 9102)] {
         check(&[(&format!("http://127.0.0.1:{port}"), "")], &["adapter-missing"]);

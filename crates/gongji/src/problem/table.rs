@@ -3,6 +3,7 @@
 use super::{Edge, Problem, status_of};
 use crate::identity::IdentityError;
 use crate::pages::views::typeset;
+use crate::trust::Untrusted;
 use axum::http::StatusCode;
 use gongji_ledger::Fen;
 use gongji_store::vault::WeakPassword;
@@ -33,6 +34,7 @@ pub fn entries() -> Vec<Entry> {
         }
     };
     Edge::ALL.into_iter().for_each(|edge| add(edge.status().as_u16(), edge.words()));
+    Untrusted::ALL.into_iter().for_each(|untrusted| add(untrusted.status().as_u16(), untrusted.words()));
     identity().iter().for_each(|error| add(error.status(), error.words()));
     let mut reason = Some(Reason::ProofMissing);
     while let Some(one) = reason {

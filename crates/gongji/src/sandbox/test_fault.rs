@@ -13,6 +13,7 @@
 use crate::app::App;
 use crate::problem::{Edge, Problem, REPLAYED};
 use crate::server::{self, BODY_LEN_MAX};
+use crate::trust::NoAnswer;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, StatusCode};
@@ -93,7 +94,9 @@ async fn twice(request: Request, next: Next) -> Response {
 
 /// An answer whose connection breaks before its first byte of content. The status says nothing of the request.
 fn cut_off() -> Response {
-    (StatusCode::GATEWAY_TIMEOUT, Body::new(CutOff)).into_response()
+    let mut response = (StatusCode::GATEWAY_TIMEOUT, Body::new(CutOff)).into_response();
+    response.extensions_mut().insert(NoAnswer);
+    response
 }
 
 struct CutOff;

@@ -3,6 +3,7 @@
 //! Behind the proxy of a production profile this matters little; a hospital's network may reach the program directly.
 
 use crate::metrics::Metrics;
+use crate::trust::{Origin, Policy, fingerprint};
 use axum::extract::Request;
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
@@ -81,14 +82,17 @@ impl Connected<IncomingStream<'_, Guard>> for Peer {
     }
 }
 
-/// Where a request comes from. Behind a proxy on this machine it is the address that the proxy saw.
-pub fn address(request: &Request) -> IpAddr {
-    let peer = request.extensions().get::<axum::extract::ConnectInfo<Peer>>().map_or(IpAddr::from([127, 0, 0, 1]), |peer| peer.0.0.ip());
-    if !peer.is_loopback() {
-        return peer;
+/// Where a request comes from. Behind a proxy on this machine, or one that the policy names, it is the address that the proxy saw, and what it says
+/// of the client's certificate is believed; nobody else is believed anything.
+pub fn origin(request: &Request, policy: &Policy) -> Origin {
+    let peer = request.extensions().get::<axum::extract::ConnectInfo<Peer>>().map_or(IpAddr::from([127, 0, 0, 1]), |peer| peer.0.0.ip().to_canonical());
+    if !peer.is_loopback() && !policy.proxies.contains(&peer) {
+        return Origin { address: peer, certificate: None };
     }
-    let forwarded = request.headers().get("x-forwarded-for").and_then(|value| value.to_str().ok());
-    forwarded.and_then(|list| list.rsplit(',').next()?.trim().parse().ok()).unwrap_or(peer)
+    let field = |name: &str| request.headers().get_all(name).iter().next_back().and_then(|value| value.to_str().ok());
+    let address = field("x-forwarded-for").and_then(|list| list.rsplit(',').next()?.trim().parse().ok()).unwrap_or(peer);
+    let certificate = policy.certificate_header.as_ref().and_then(|name| field(name.as_str()));
+    Origin { address, certificate: certificate.and_then(fingerprint) }
 }
 
 /// A stream that ends when its caller takes too long.

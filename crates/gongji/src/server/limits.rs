@@ -1,7 +1,7 @@
-//! Rate limits, by address and by person. They keep one caller from taking the machine; what money may do is another matter.
+//! Rate limits, by address, person and institution. They keep one caller from taking the machine; what money may do is another matter.
 
 use crate::problem::{Edge, Problem};
-use gongji_ledger::HolderId;
+use gongji_ledger::{HolderId, InstitutionId};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::hash::Hash;
@@ -16,14 +16,18 @@ pub struct Rates {
     pub address_burst: u32,
     pub person_per_s: u32,
     pub person_burst: u32,
+    pub institution_per_s: u32,
+    pub institution_burst: u32,
 }
 
 impl Rates {
-    pub const NONE: Rates = Rates { address_per_s: 0, address_burst: 0, person_per_s: 0, person_burst: 0 };
-    /// A hospital, or a mobile operator's gateway, has many people behind one address.
-    pub const PUBLIC: Rates = Rates { address_per_s: 200, address_burst: 1_000, person_per_s: 5, person_burst: 60 };
+    pub const NONE: Rates = Rates { address_per_s: 0, address_burst: 0, person_per_s: 0, person_burst: 0, institution_per_s: 0, institution_burst: 0 };
+    /// A hospital, or a mobile operator's gateway, has many people behind one address. A large hospital pays some ten bills a second at its busiest.
+    pub const PUBLIC: Rates =
+        Rates { address_per_s: 200, address_burst: 1_000, person_per_s: 5, person_burst: 60, institution_per_s: 100, institution_burst: 1_000 };
     /// For trying things: only a loop that never rests meets it.
-    pub const GENEROUS: Rates = Rates { address_per_s: 2_000, address_burst: 10_000, person_per_s: 500, person_burst: 5_000 };
+    pub const GENEROUS: Rates =
+        Rates { address_per_s: 2_000, address_burst: 10_000, person_per_s: 500, person_burst: 5_000, institution_per_s: 2_000, institution_burst: 10_000 };
 }
 
 /// Addresses and people that were seen are forgotten after so many requests, unless they still wait.
@@ -32,6 +36,7 @@ const SWEEP_EVERY: u32 = 65_536;
 pub struct Limits {
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
     people: Option<DefaultKeyedRateLimiter<HolderId>>,
+    institutions: Option<DefaultKeyedRateLimiter<InstitutionId>>,
     seen: AtomicU32,
 }
 
@@ -40,6 +45,7 @@ impl Limits {
         Limits {
             addresses: limiter(rates.address_per_s, rates.address_burst),
             people: limiter(rates.person_per_s, rates.person_burst),
+            institutions: limiter(rates.institution_per_s, rates.institution_burst),
             seen: AtomicU32::new(0),
         }
     }
@@ -50,6 +56,7 @@ impl Limits {
         if self.seen.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
             self.addresses.iter().for_each(RateLimiter::retain_recent);
             self.people.iter().for_each(RateLimiter::retain_recent);
+            self.institutions.iter().for_each(RateLimiter::retain_recent);
         }
         check(self.addresses.as_ref(), &address)
     }
@@ -58,6 +65,12 @@ impl Limits {
     /// As [`Limits::address`].
     pub fn person(&self, holder: HolderId) -> Result<(), Problem> {
         check(self.people.as_ref(), &holder)
+    }
+
+    /// # Errors
+    /// As [`Limits::address`].
+    pub fn institution(&self, id: InstitutionId) -> Result<(), Problem> {
+        check(self.institutions.as_ref(), &id)
     }
 }
 

@@ -1,6 +1,7 @@
 //! How the program is run.
 
 use super::Rates;
+use crate::trust::Policy;
 use std::net::IpAddr;
 
 /// What differs between sandbox, production and bench at the edge.
@@ -14,16 +15,18 @@ pub struct Profile {
     /// Serves the echo route that transfers are measured against.
     pub is_bench: bool,
     pub rates: Rates,
+    /// What institutions must show.
+    pub policy: Policy,
 }
 
 impl Profile {
     /// Plain HTTP on this machine, generous limits.
     pub fn sandbox() -> Profile {
-        Profile { hosts: Vec::new(), is_secure: false, is_bench: false, rates: Rates::GENEROUS }
+        Profile { hosts: Vec::new(), is_secure: false, is_bench: false, rates: Rates::GENEROUS, policy: Policy::sandbox() }
     }
 
     pub fn production(hosts: Vec<String>) -> Profile {
-        Profile { hosts, is_secure: true, is_bench: false, rates: Rates::PUBLIC }
+        Profile { hosts, is_secure: true, is_bench: false, rates: Rates::PUBLIC, policy: Policy::production() }
     }
 
     /// As the sandbox, without limits, with the echo route.

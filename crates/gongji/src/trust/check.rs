@@ -4,7 +4,7 @@
 //! Every answer to a request whose signature was right is signed, refusals too: the platform's signature says "your request reached us as you
 //! signed it, and this came of it". What has no such signature (a wrong request, a proxy's page, a time-out) says nothing about the outcome.
 
-use super::{Origin, Policy, Untrusted, why};
+use super::{Known, Origin, Policy, Untrusted, why};
 use crate::app::App;
 use crate::problem::{Edge, ExpectedBody, Problem};
 use crate::server::{BODY_LEN_MAX, Limits, host};
@@ -33,6 +33,10 @@ pub struct OnApi;
 /// The institution whose signature under this request was right.
 #[derive(Clone, Copy, Debug)]
 pub struct SignedBy(pub InstitutionId);
+
+/// This response is no answer and is not signed: its connection will break.
+#[derive(Clone, Copy, Debug)]
+pub struct NoAnswer;
 
 /// What is signed of a request, taken from it before it is handed on.
 struct Taken {
@@ -94,13 +98,19 @@ pub async fn check(State(app): State<Arc<App>>, mut request: Request, next: Next
     }
     let mut request = Request::from_parts(parts, Body::from(body.clone()));
     let policy = request.extensions().get::<Arc<Policy>>().map_or_else(Policy::production, |policy| (**policy).clone());
-    let response = match come_in(&app, &policy, &taken, &presented, &known, &body, &request).await {
+    let limits = request.extensions().get::<Arc<Limits>>().cloned();
+    let origin = request.extensions().get::<Origin>().cloned();
+    let arriving = Arriving { taken: &taken, presented: &presented, known: &known, body: &body, limits, origin };
+    let response = match come_in(&app, &policy, arriving).await {
         Ok(()) => {
             request.extensions_mut().insert(SignedBy(known.institution));
             next.run(request).await
         }
         Err(problem) => problem.into_response(),
     };
+    if response.extensions().get::<NoAnswer>().is_some() {
+        return response;
+    }
     let profile = known.key.profile();
     let key = app.trust.answering(&app.vault, profile, policy.answer_key);
     let (mut parts, body) = response.into_parts();
@@ -126,24 +136,26 @@ fn is_signed(headers: &HeaderMap) -> bool {
     headers.contains_key(SIGNATURE_INPUT) || headers.contains_key(SIGNATURE)
 }
 
+/// A request whose signature is right, and what goes with it.
+struct Arriving<'a> {
+    taken: &'a Taken,
+    presented: &'a Presented,
+    known: &'a Known,
+    body: &'a Bytes,
+    limits: Option<Arc<Limits>>,
+    origin: Option<Origin>,
+}
+
 /// Everything between a right signature and the handler.
-async fn come_in(
-    app: &App,
-    policy: &Policy,
-    taken: &Taken,
-    presented: &Presented,
-    known: &super::Known,
-    body: &Bytes,
-    request: &Request,
-) -> Result<(), Problem> {
+async fn come_in(app: &App, policy: &Policy, arriving: Arriving<'_>) -> Result<(), Problem> {
+    let Arriving { taken, presented, known, body, limits, origin } = arriving;
     let now_ms = app.trust.now();
     if !presented.is_timely(now_ms.div_euclid(1_000)) {
         return Err(Untrusted::stale(presented.created, now_ms));
     }
-    if let Some(limits) = request.extensions().get::<Arc<Limits>>() {
+    if let Some(limits) = limits {
         limits.institution(known.institution)?;
     }
-    let origin = request.extensions().get::<Origin>().cloned();
     let origin = origin.unwrap_or(Origin { address: IpAddr::from([127, 0, 0, 1]), certificate: None });
     let arrival = Arrival {
         part: known.part,
@@ -158,7 +170,7 @@ async fn come_in(
         needs_certificate: policy.certificate_required,
         kept: kept(taken, presented, body),
     };
-    let admission = app.trust.door(app).ask(arrival).await?;
+    let admission = app.trust.entrance(app).ask(arrival).await?;
     Untrusted::of(admission).map_err(Problem::from)
 }
 

@@ -6,7 +6,7 @@ use gongji_files::signature::{AGE_MAX_S, Refused};
 use gongji_store::vault::Admission;
 use gongji_wallet::reason::Words;
 
-/// A refusal at the door. Nothing was done; but an earlier arrival of the same request may have been: ask again with the same idempotency key.
+/// A refusal at the entrance. Nothing was done; but an earlier arrival of the same request may have been: ask again with the same idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Untrusted {
     SignatureRequired,
@@ -80,12 +80,7 @@ impl Untrusted {
                 "created lies more than 300 seconds from our clock, or expires has passed",
                 "校准机器的时钟,用新的 created 和 nonce 重新签名,Idempotency-Key 不变。",
             ),
-            Untrusted::KeyRevoked => say(
-                "KEY_REVOKED",
-                "这把密钥已经停用。",
-                "This key is revoked",
-                "换用登记过的另一把;不是你们停用的,请马上打电话给我们。",
-            ),
+            Untrusted::KeyRevoked => say("KEY_REVOKED", "这把密钥已经停用。", "This key is revoked", "换用登记过的另一把;不是你们停用的,请马上打电话给我们。"),
             Untrusted::KeyExpired => say("KEY_EXPIRED", "这把密钥已经到期。", "This key has expired", "换用登记过的另一把,或登记一把新的。"),
             Untrusted::AddressNotAllowed => say(
                 "ADDRESS_NOT_ALLOWED",

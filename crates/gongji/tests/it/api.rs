@@ -10,5 +10,6 @@ mod institutions;
 mod journey;
 mod outcomes;
 mod sheets;
+mod signed;
 mod watching;
 mod world;

@@ -238,7 +238,7 @@ fn the_contract_is_printed_as_json() {
 fn help_is_in_chinese() {
     let help = printed(&["--help"]);
     assert!(help.contains("用法:") && help.contains("sandbox") && !help.contains("Usage"), "{help}");
-    for command in ["sandbox", "serve", "import", "verify", "demo", "bench"] {
+    for command in ["sandbox", "serve", "import", "verify", "demo", "bench", "institution"] {
         let help = printed(&[command, "--help"]);
         assert!(help.contains("用法:") && !help.contains("[default") && !help.contains("Possible values"), "{help}");
     }

@@ -9,6 +9,7 @@ mod cli_import;
 mod cli_postgres;
 mod cli_sandbox;
 mod crash;
+mod institutions;
 mod links;
 #[path = "../../../gongji-store/tests/it/postgres_server.rs"]
 #[allow(dead_code)]

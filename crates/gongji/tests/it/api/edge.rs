@@ -70,7 +70,7 @@ async fn a_cookie_is_worth_nothing_from_another_site_or_by_another_name() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_never_rests_is_told_to() {
     // One a second after a burst of five: no test is slow enough to get a sixth.
-    let rates = Rates { address_per_s: 1, address_burst: 5, person_per_s: 0, person_burst: 0 };
+    let rates = Rates { address_per_s: 1, address_burst: 5, person_per_s: 0, person_burst: 0, ..Rates::NONE };
     let world = World::with(1, Profile { rates, ..Profile::sandbox() }).await;
     let from = |address: &str| request(Method::GET, "/healthz").header("x-forwarded-for", address.to_owned()).body(Body::empty()).unwrap();
     let mut refused = 0;

@@ -7,6 +7,7 @@ use gongji::app::{App, SampleLogin, Sandbox};
 use gongji::identity::{Adapters, Identity};
 use gongji::installation::{Installation, Profile};
 use gongji::server::{self, Profile as Edge};
+use gongji::trust::Trust;
 use gongji_ledger::{Fen, HolderId, InstitutionId};
 use gongji_store::clock::MovableClock;
 use gongji_store::seal::{Keys, Sensitive};
@@ -173,6 +174,7 @@ impl World {
             identity,
             clock: clock.clone(),
             asks: Default::default(),
+            trust: Trust::with_clock(clock.clone()),
             metrics: Default::default(),
             sandbox: is_sandbox.then_some(sandbox),
         });

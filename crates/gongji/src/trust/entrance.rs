@@ -1,4 +1,4 @@
-//! The door: signed requests come in together, in one transaction of the vault for all that wait.
+//! The entrance: signed requests come in together, in one transaction of the vault for all that wait.
 //!
 //! A commit costs the same for one as for two hundred; and only the vault, not the memory of one process, knows every nonce and revocation.
 
@@ -8,7 +8,7 @@ use gongji_store::vault::{Admission, Arrival, Vault};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
-/// Requests that wait at the door; one more is told that we are busy.
+/// Requests that wait at the entrance; one more is told that we are busy.
 const WAITING_MAX: usize = 4_096;
 
 /// Requests of one transaction.
@@ -22,14 +22,14 @@ struct Waiting {
     answer: oneshot::Sender<Result<Admission, Problem>>,
 }
 
-pub struct Door(mpsc::Sender<Waiting>);
+pub struct Entrance(mpsc::Sender<Waiting>);
 
-impl Door {
+impl Entrance {
     /// Opens it; it closes when this is dropped.
-    pub fn open(vault: Vault, clock: Arc<dyn Clock>) -> Door {
+    pub fn open(vault: Vault, clock: Arc<dyn Clock>) -> Entrance {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
         tokio::spawn(stand(receiver, vault, clock));
-        Door(sender)
+        Entrance(sender)
     }
 
     /// Whether a request comes in.
