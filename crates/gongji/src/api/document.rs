@@ -11,7 +11,8 @@ const INTRODUCTION: &str = "\
 Interface of gongji (共济), the medical insurance wallet. Everything that the pages do is possible here.
 
 **Who asks.** A person sends the session token as `Authorization: Bearer` (or the cookie that pages use), and `Gongji-For: <person id>` to act for a \
-relative who has allowed it. An institution sends its key as `Authorization: Bearer gk.…`.
+relative who has allowed it. An institution signs its requests (RFC 9421) and gets signed answers: \
+`docs/institutions/signing.md`; a sandbox also takes its key as `Authorization: Bearer gk.…`.
 
 **Retries.** Every request that changes money takes `Idempotency-Key`, best a UUIDv7. Scope is caller and operation; a key never expires. The same key and body \
 get the first answer again with `Idempotency-Replayed: true`; another body gets 422 `IDEMPOTENCY_KEY_REUSED`. 409 with `Retry-After` means that a step in another \

@@ -189,11 +189,32 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use axum::body::Body;
+    use axum::extract::ConnectInfo;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
     fn guarded(metrics: &Arc<Metrics>) -> (DuplexStream, Guarded<DuplexStream>) {
         let (caller, ours) = duplex(16);
         (caller, Guarded::new(ours, Place::take(metrics)))
+    }
+
+    #[test]
+    fn a_proxy_is_believed_and_nobody_else() {
+        let print = "ab".repeat(32);
+        let policy =
+            Policy { proxies: vec!["10.0.0.7".parse().unwrap()], certificate_header: Some("x-client-cert-sha256".parse().unwrap()), ..Policy::production() };
+        let from = |peer: &str, policy: &Policy| {
+            let mut request =
+                Request::builder().header("x-forwarded-for", "203.0.113.9, 192.0.2.7").header("x-client-cert-sha256", &print).body(Body::empty()).unwrap();
+            request.extensions_mut().insert(ConnectInfo(Peer(SocketAddr::new(peer.parse().unwrap(), 4_000))));
+            let Origin { address, certificate } = origin(&request, policy);
+            (address.to_string(), certificate)
+        };
+        for proxy in ["127.0.0.1", "10.0.0.7", "::ffff:10.0.0.7"] {
+            assert_eq!(from(proxy, &policy), ("192.0.2.7".to_owned(), Some(print.clone())), "{proxy}: what the nearest proxy saw");
+        }
+        assert_eq!(from("10.0.0.8", &policy), ("10.0.0.8".to_owned(), None), "whoever comes directly says nothing of themselves");
+        assert_eq!(from("127.0.0.1", &Policy::production()), ("192.0.2.7".to_owned(), None), "no header is named");
     }
 
     /// A caller who sends a letter now and then, and never ends.

@@ -263,7 +263,8 @@ async fn an_institution_asks_from_its_own_networks_and_with_its_own_certificate(
     world.app.vault.set_institution_access(HOSPITAL, &access).unwrap();
     // Colons and capitals, as OpenSSL prints it.
     let shown = print.to_uppercase().as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap().to_owned()).collect::<Vec<_>>().join(":");
-    let from = |address: &str, certificate: &str| hospital.get("/institutions/payments").set("x-forwarded-for", address).set("x-client-cert-sha256", certificate);
+    let from =
+        |address: &str, certificate: &str| hospital.get("/institutions/payments").set("x-forwarded-for", address).set("x-client-cert-sha256", certificate);
     hospital.send(&from("192.0.2.9", &shown)).await.expect(StatusCode::OK);
     hospital.send(&from("203.0.113.1, 192.0.2.9", &print)).await.expect(StatusCode::OK);
     hospital.send(&from("192.0.2.9, 203.0.113.1", &print)).await.refused(403, "ADDRESS_NOT_ALLOWED");
@@ -290,7 +291,9 @@ async fn production_asks_for_a_signature_and_keeps_its_secrets() {
     let hospital = Signer { host: HOST, ..signer(&world, HOSPITAL, Profile::Sm2, 1) };
     hospital.send(&hospital.get("/institutions/payments")).await.expect(StatusCode::OK);
     let key = institution_key(HOSPITAL, 1);
-    let request = |name: &str, value: String| Request::builder().uri("/api/v1/institutions/payments").header("host", HOST).header(name, value).body(Body::empty()).unwrap();
+    let request = |name: &str, value: String| {
+        Request::builder().uri("/api/v1/institutions/payments").header("host", HOST).header(name, value).body(Body::empty()).unwrap()
+    };
     world.send(request("authorization", format!("Bearer {key}"))).await.refused(401, "SIGNATURE_REQUIRED");
     world.send(request("cookie", format!("__Host-gongji_till={key}"))).await.refused(401, "SIGNATURE_REQUIRED");
     world.send(request("accept", "application/json".to_owned())).await.refused(401, "SIGNATURE_REQUIRED");
