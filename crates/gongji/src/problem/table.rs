@@ -47,9 +47,10 @@ pub fn entries() -> Vec<Entry> {
 /// A refusal with this code and example values, for whoever rehearses it.
 pub(super) fn rehearsed(code: &str) -> Option<Problem> {
     let of_edge = Edge::ALL.into_iter().find(|edge| edge.words().code == code).map(Problem::from);
+    let of_trust = || Untrusted::ALL.into_iter().find(|untrusted| untrusted.words().code == code).map(Problem::from);
     let of_identity = || identity().into_iter().find(|error| error.words().code == code).map(Problem::from);
     let of_wallet = || std::iter::successors(Some(Reason::ProofMissing), after).find(|reason| reason.words().code == code).map(Problem::from);
-    of_edge.or_else(of_identity).or_else(of_wallet)
+    of_edge.or_else(of_trust).or_else(of_identity).or_else(of_wallet)
 }
 
 /// The table as a page. Amounts and times in it are examples.

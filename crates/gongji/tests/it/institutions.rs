@@ -118,14 +118,20 @@ fn a_vendor_signs_on_the_first_day() {
     assert!(stop.stdout.contains("institution-keys/机构代码-ed25519.pem"), "the greeting says where the keys are: {}", stop.stdout);
 }
 
-/// Runs an example; `None` where its runtime is not on this machine.
-fn example(program: &str, probe: &[&str], arguments: &[&str]) -> Option<Output> {
+/// Whether a runtime is on this machine; says so where it is not.
+fn is_here(program: &str, probe: &[&str]) -> bool {
     let is_here = Command::new(program).args(probe).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
     if !is_here {
         println!("skipped: {program} {} does not run on this machine", probe.join(" "));
-        return None;
     }
-    Some(Command::new(program).args(arguments).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/institutions")).output().unwrap())
+    is_here
+}
+
+/// Runs something in the folder of the examples, in UTF-8 whatever the machine speaks.
+fn ran(program: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/institutions"));
+    command.env("PYTHONUTF8", "1").env("JAVA_TOOL_OPTIONS", "-Dfile.encoding=UTF-8 -Dstdout.encoding=UTF-8 -Dstderr.encoding=UTF-8").output().unwrap()
 }
 
 #[test]
@@ -136,7 +142,8 @@ fn the_examples_sign_and_check_against_the_running_server() {
     });
     let mut examples: Vec<(&str, &[&str], &str, Profile)> = vec![
         ("node", &["--version"], "signed_call.mjs", Profile::Ed25519),
-        ("java", &["--version"], "SignedCall.java", Profile::Ed25519),
+        // Its compiler comes with it.
+        ("java", &["-m", "jdk.compiler/com.sun.tools.javac.Main", "--version"], "SignedCall", Profile::Ed25519),
         ("python3", &["-c", "import cryptography"], "signed_call.py", Profile::Ed25519),
         ("python3", &["-c", "import gmssl"], "signed_call.py", Profile::Sm2),
     ];
@@ -146,30 +153,36 @@ fn the_examples_sign_and_check_against_the_running_server() {
         examples.push((&python, &["-c", "import gmssl"], "signed_call.py", Profile::Sm2));
     }
     for (program, probe, file, profile) in examples {
+        if !is_here(program, probe) {
+            continue;
+        }
         let (own, platform) = (vendor.own(profile), vendor.platform(profile));
         let public = vendor.data.join("own.pub.pem");
         let key = SigningKey::from_pem(&std::fs::read_to_string(&own).unwrap()).unwrap();
         std::fs::write(&public, key.verifying_key().to_pem()).unwrap();
         let mut keys = vec![file, path(&own), path(&platform)];
+        let classes = vendor.data.join("classes");
         if program == "java" {
-            // The JDK does not make the public key from the private one.
-            keys.insert(2, path(&public));
+            // Compiled once. The JDK does not make the public key from the private one.
+            told(&ran(program, &["-m", "jdk.compiler/com.sun.tools.javac.Main", "-d", path(&classes), "SignedCall.java"]), true);
+            keys.splice(0..1, ["-cp", path(&classes), file]);
+            keys.insert(4, path(&public));
         }
-        let Some(read) = example(program, probe, &[&keys[..], &["GET", &list]].concat()) else { continue };
-        let text = told(&read, true);
+        let text = told(&ran(program, &[&keys[..], &["GET", &list]].concat()), true);
         assert!(text.starts_with("200\n") && text.contains("回答的签名核对无误"), "{text}");
-        let order = reverse(&format!("{program}-{}", profile.as_str()).replace(['/', '.'], "-"));
-        let post = ["POST", &order, "{}", &format!("example-{}", profile.as_str().len() + program.len() * 100)];
+        let name = format!("{program}-{}", profile.as_str()).replace(['/', '.'], "-");
+        let order = reverse(&name);
+        let post = ["POST", &order, "{}", &name];
         for _ in 0..2 {
-            let text = told(&example(program, probe, &[&keys[..], &post].concat()).unwrap(), true);
+            let text = told(&ran(program, &[&keys[..], &post].concat()), true);
             assert!(text.starts_with("200\n") && text.contains("回答的签名核对无误"), "{text}");
         }
         // A refusal is an answer; an answer under another key is none.
-        let text = told(&example(program, probe, &[&keys[..], &["POST", &order, "{}"]].concat()).unwrap(), true);
+        let text = told(&ran(program, &[&keys[..], &["POST", &order, "{}"]].concat()), true);
         assert!(text.contains("IDEMPOTENCY_KEY_MISSING"), "{text}");
         let at = keys.len() - 1;
         keys[at] = path(&public);
-        let text = told(&example(program, probe, &[&keys[..], &["GET", &list]].concat()).unwrap(), false);
+        let text = told(&ran(program, &[&keys[..], &["GET", &list]].concat()), false);
         assert!(text.contains("回答不是用这把平台密钥"), "{text}");
     }
 }

@@ -193,7 +193,7 @@ async fn a_signature_that_does_not_fit_does_nothing_and_the_sandbox_shows_what_w
         hospital.send(&hospital.get("/institutions/payments")).await.refused(401, "KEY_REVOKED");
         // What one institution reversed is nothing that another one sees.
         other.send(&other.get(&format!("/institutions/payments/by-order/{order}"))).await.refused(404, "NOT_FOUND");
-        other.send(&other.reverse(order, "mine")).await.expect(StatusCode::OK);
+        other.send(&other.reverse(order, &format!("mine-{order}"))).await.expect(StatusCode::OK);
     }
 }
 
@@ -223,7 +223,7 @@ async fn clocks_may_differ_by_five_minutes() {
         } else {
             let reply = reply.refused(401, "SIGNATURE_STALE");
             let told = reply.body["fields"][0]["message"].as_str().unwrap();
-            assert!(told.contains("2026-11-23T10:00:00+08:00"), "our time is told: {told}");
+            assert!(told.contains("我们的时间 2026-11-23T10:00:00"), "our time is told: {told}");
         }
     }
     // A request that was held up does not become good again, and its nonce need not be remembered for it.
