@@ -318,4 +318,5 @@ mod tests;
 /// The same tests, on PostgreSQL.
 #[cfg(test)]
 #[path = "institution_trust/tests.rs"]
+#[allow(clippy::duplicate_mod)]
 mod tests_on_postgres;
