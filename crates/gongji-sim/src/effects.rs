@@ -82,13 +82,15 @@ pub struct Play {
 
 /// Objects by key, lines of statements and takings, without what only says where in the journal something stands.
 #[derive(Default)]
-struct State {
+pub struct State {
     objects: BTreeMap<(Part, Vec<u8>), String>,
     lines: Vec<String>,
 }
 
 impl State {
-    fn of(store: &dyn Store, parts: Part) -> Result<State, String> {
+    /// # Errors
+    /// The books cannot be read.
+    pub fn of(store: &dyn Store, parts: Part) -> Result<State, String> {
         let mut state = State::default();
         for part in 0..=parts {
             let mut books = store.books(part).map_err(|fault| fault.to_string())?;
@@ -122,7 +124,9 @@ impl State {
         Ok(state)
     }
 
-    fn check(&self, expected: &State) -> Check {
+    /// # Errors
+    /// The first difference.
+    pub fn check(&self, expected: &State) -> Check {
         ensure(self.lines == expected.lines, || format!("statements say {:#?}, without a fault {:#?}", self.lines, expected.lines))?;
         let differs = self.objects.iter().find(|(key, object)| expected.objects.get(*key) != Some(object));
         let lacks = expected.objects.iter().find(|(key, _)| !self.objects.contains_key(*key));
@@ -216,6 +220,29 @@ impl Play {
         ensure(dump(store, self.parts)? == exact, || "books made anew from the journal differ".to_owned())?;
         State::of(store, self.parts)
     }
+}
+
+/// Plays beats in one process on any store, up to the first fault; `heard` is told each answer. `now` is where its clock stands first (ms).
+///
+/// # Errors
+/// What the caller who asked, or nobody in particular, was told.
+pub fn play(store: &Arc<dyn Store>, parts: Part, now: i64, beats: &[Beat], heard: &mut dyn FnMut(String)) -> Result<(), Fault> {
+    let clock = Arc::new(MovableClock::standing(now));
+    let mut stage = Stage::start(store, parts, &clock)?;
+    for beat in beats {
+        match beat {
+            Beat::Ask(steps) => {
+                stage.ask(steps)?.iter().map(told).for_each(&mut *heard);
+                stage.settle()?;
+            }
+            Beat::Rush(step) => stage.ask(std::slice::from_ref(step))?.iter().map(told).for_each(&mut *heard),
+            Beat::Until(at) => {
+                clock.set(*at);
+                stage.settle()?;
+            }
+        }
+    }
+    stage.settle()
 }
 
 /// What a client hears, without whether it was new.
@@ -370,7 +397,10 @@ impl Life {
 }
 
 /// The independent auditor over journal and books.
-fn audit(store: &dyn Store, parts: Part) -> Check {
+///
+/// # Errors
+/// What it finds.
+pub fn audit(store: &dyn Store, parts: Part) -> Check {
     let mut auditor = Auditor::new(parts);
     for part in 0..=parts {
         let mut journal = store.journal(part).map_err(|fault| fault.to_string())?;

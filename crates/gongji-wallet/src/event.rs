@@ -339,12 +339,8 @@ impl Event {
                 visit(Key::Holder(transfer.sender))?;
                 visit(Key::Outgoing(transfer.id))?;
             }
-            Fact::TransferArrived { transfer, state, .. } => {
-                if *state == TransferState::AwaitingRecipient {
-                    visit(Key::Holder(transfer.receiver))?;
-                }
-                visit(Key::Incoming(transfer.id))?;
-            }
+            // Where it waits or is credited the receiver stands in the postings.
+            Fact::TransferArrived { transfer, .. } => visit(Key::Incoming(transfer.id))?,
             Fact::TransferClosed { id, receiver, .. } => {
                 visit(Key::Holder(*receiver))?;
                 visit(Key::Incoming(*id))?;

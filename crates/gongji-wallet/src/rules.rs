@@ -189,4 +189,19 @@ mod tests {
         let at = |hour: i64, ms: i64| rules.is_closed_at(hour * 3_600_000 + ms);
         assert!(!at(22, -1) && at(22, 0) && at(24, -1) && at(0, 0) && at(6, -1) && !at(6, 0));
     }
+
+    #[test]
+    fn lives_last_from_a_second_to_a_year() {
+        let day_ms = 24 * 3_600_000;
+        for (life, is_lawful) in [(999, false), (1_000, true), (366 * day_ms, true), (366 * day_ms + 1, false), (-1, false)] {
+            assert_eq!((Setting::CodeMs(life).is_lawful(), Setting::HoldMs(life).is_lawful()), (is_lawful, is_lawful), "{life}");
+        }
+        for (minute, is_lawful) in [(0, true), (1_439, true), (1_440, false)] {
+            let hours = [Setting::ClosedHours { from: minute, to: 0 }, Setting::ClosedHours { from: 0, to: minute }, Setting::ReturnAt(minute)];
+            assert!(hours.iter().all(|setting| setting.is_lawful() == is_lawful), "{minute}");
+        }
+        let of = |amount| [Setting::TransferMin(amount), Setting::TransferMax(amount), Setting::DailyTotalMax(Some(amount))].map(|setting| setting.is_lawful());
+        assert_eq!((of(Fen(1)), of(Fen::ZERO)), ([true; 3], [false; 3]));
+        assert!(!Setting::Kind(GrantKind::Own).is_lawful() && Setting::Kind(GrantKind::Quota).is_lawful());
+    }
 }

@@ -11,9 +11,10 @@ pub fn rfc3339(at: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{rest:03}+08:00")
 }
 
-/// Reads RFC 3339 with any offset; `None` where it is no time.
+/// Reads RFC 3339 with any offset; `None` where it is no time, or one that could not be written again: years have four digits.
 pub fn parse_rfc3339(text: &str) -> Option<i64> {
-    Some(text.parse::<jiff::Timestamp>().ok()?.as_millisecond())
+    let at = text.parse::<jiff::Timestamp>().ok()?.as_millisecond();
+    (0..=9_999).contains(&date_of(day_of(at)).0).then_some(at)
 }
 
 /// `2026-03-02` of a business day.
@@ -33,5 +34,8 @@ mod tests {
         assert_eq!(parse_rfc3339(&text), Some(1_772_416_800_123));
         assert_eq!(parse_rfc3339("2026-03-02T02:00:00.123Z"), Some(1_772_416_800_123));
         assert_eq!(parse_rfc3339("2026-03-02"), None);
+        // Found by fuzzing: a time was read that no answer could tell.
+        assert_eq!(parse_rfc3339("-009999-12-31T00:00:00Z"), None);
+        assert_eq!(parse_rfc3339("0000-01-01T00:00:00+23:00"), None);
     }
 }

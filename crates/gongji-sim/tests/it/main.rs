@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod effects;
+mod effects_on_files;
 
 use gongji_sim::fault::{Counts, Kind};
 use gongji_sim::{Report, Span, run};

@@ -1,6 +1,6 @@
 //! What must hold of all books at any moment, computed from the objects alone.
 
-use crate::world::World;
+use crate::world::{Partition, World};
 use gongji_ledger::{Account, AreaCode, Fen, GrantKind, HolderId, InstitutionId, LOTS_MAX, Lot, Part, total};
 use gongji_wallet::ids::Key;
 use gongji_wallet::object::{Holder, Line, Object, Purpose, Purse};
@@ -199,12 +199,34 @@ pub fn assert_lines(world: &World) {
         let ordered = partition.journal.iter().flat_map(|record| &record.events).filter(|event| matches!(event.fact, Fact::OrderPlaced(_))).count();
         let counted = partition.objects.get(&Key::Partition).map_or(0, |object| if let Object::Partition(counters) = &**object { counters.lines } else { 0 });
         assert_eq!(counted, (numbers.len() + ordered) as u64, "lines and orders of partition {part} are counted");
+        assert_orders(partition, part);
         for object in partition.objects.values() {
             if let Object::Holder(holder) = &**object {
                 let (number, wallet, personal) = last.get(&holder.id).copied().unwrap_or_default();
                 assert_eq!((holder.last_line, holder.wallet_total(), holder.personal_total()), (number, wallet, personal), "{:?}", holder.id);
             }
         }
+    }
+}
+
+/// Each order names the institution's order line before, so that its list can be read from the last one back: one has none, and no two name the same.
+fn assert_orders(partition: &Partition, part: usize) {
+    let mut previous: BTreeMap<InstitutionId, Vec<u64>> = BTreeMap::new();
+    for object in partition.objects.values() {
+        if let Object::Order(order) = &**object {
+            previous.entry(order.id.institution).or_default().push(order.previous);
+        }
+    }
+    for (institution, mut before) in previous {
+        before.sort_unstable();
+        let last = match partition.objects.get(&Key::Till(institution)).map(|object| &**object) {
+            Some(Object::Till(till)) => till.last_line,
+            other => panic!("{institution} has orders and {other:?}"),
+        };
+        assert!(
+            before[0] == 0 && before.is_sorted_by(|a, b| a < b) && before[before.len() - 1] < last,
+            "orders of {institution} in partition {part}: {before:?}, {last}"
+        );
     }
 }
 
