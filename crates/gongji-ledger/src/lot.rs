@@ -141,6 +141,18 @@ mod tests {
     }
 
     #[test]
+    fn money_of_another_area_or_kind_stays_apart() {
+        let own = lot(1, 10, 100);
+        let (mut elsewhere, mut quota) = (own, own);
+        elsewhere.origin.area = 510500;
+        quota.origin.kind = GrantKind::Quota;
+        let mut lots = Lots::default();
+        lots.put(&[own, elsewhere, quota]);
+        assert_eq!((lots.len(), lots.total()), (3, Fen(300)));
+        assert_eq!(lots.len_after(&[own, lot(2, 10, 1)]), 4);
+    }
+
+    #[test]
     fn an_empty_wallet_has_nothing_to_give() {
         let mut lots = Lots::default();
         assert_eq!((lots.len(), lots.is_empty(), lots.total()), (0, true, Fen::ZERO));

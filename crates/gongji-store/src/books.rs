@@ -360,7 +360,13 @@ fn pack<T: serde::Serialize>(values: &[T]) -> Result<Vec<u8>, Fault> {
 
 /// Hands out the values of a block one by one, until `visit` says that it has seen enough.
 fn each_of<T: serde::de::DeserializeOwned>(block: &[u8], mut visit: impl FnMut(T) -> Result<bool, Fault>) -> Result<(), Fault> {
-    let bytes = lz4_flex::block::decompress_size_prepended(block).map_err(|error| Fault::Damaged(format!("a block of the books: {error}")))?;
+    let damaged = |error: &dyn std::fmt::Display| Fault::Damaged(format!("a block of the books: {error}"));
+    let (size, packed) = lz4_flex::block::uncompressed_size(block).map_err(|error| damaged(&error))?;
+    // LZ4 makes at most 255 bytes of each of its own; memory is not taken on a damaged block's word.
+    if size > packed.len() * 255 {
+        return Err(damaged(&format_args!("{} bytes claim to be {size}", packed.len())));
+    }
+    let bytes = lz4_flex::block::decompress(packed, size).map_err(|error| damaged(&error))?;
     let (count, mut rest) = postcard::take_from_bytes::<u64>(&bytes)?;
     for _ in 0..count {
         let (value, after) = postcard::take_from_bytes(rest)?;
@@ -380,6 +386,16 @@ mod tests {
     use gongji_wallet::Outcome;
     use gongji_wallet::ids::{PaymentId, TransferId};
     use gongji_wallet::object::{Answer, Payment, PaymentState, Purpose};
+
+    #[test]
+    fn a_damaged_block_takes_no_more_memory_than_it_can_fill() {
+        let block = pack(&[1_u64, 2]).unwrap();
+        each_of::<u64>(&block, |number| Ok(number > 0)).unwrap();
+        for damaged in [&[255, 255, 255, 255, 0][..], &[0, 1, 0, 0, 0], &[1, 0], &[]] {
+            let told = each_of::<u64>(damaged, |_| Ok(true)).unwrap_err().to_string();
+            assert!(told.contains("a block of the books") && (damaged.len() < 5 || told.contains("claim to be")), "{told}");
+        }
+    }
 
     fn answer(byte: u8) -> (Key, Arc<Object>) {
         (Key::Answer(RequestKey([byte; 16])), Arc::new(Object::Answer(Answer { fingerprint: [byte; 16], seq: 1, outcome: Outcome::Done })))
