@@ -23,6 +23,7 @@ mod password;
 mod person;
 mod place_report;
 mod proof;
+mod reconciliation;
 mod recovery;
 mod sandbox_clock;
 mod sandbox_face;
@@ -54,6 +55,7 @@ pub use password::{ATTEMPTS_MAX, PasswordAnswer, WeakPassword, check_password_ru
 pub use person::{NewPerson, Person, PutPerson};
 pub use place_report::{PLACE_REPORT_MS, PLACE_REPORTS_PER_DAY_MAX, PlaceReport};
 pub use proof::{Proof, ProofError, STEP_UP_MS};
+pub use reconciliation::{RECONCILIATION_MS, RECONCILIATION_RUN_MS, RECONCILIATIONS_MAX, ReconciledFile, Reconciliation, ReconciliationState};
 pub use recovery::{RECOVERY_MS, Recovery, RecoveryError};
 pub use sandbox_face::SandboxFace;
 pub use session::{Device, InMemory, SESSION_IDLE_MS, SESSION_MS_MAX, SESSIONS_PER_HOLDER_MAX, Session, SessionToken};
@@ -212,6 +214,7 @@ impl Vault {
             gone += code::sweep(tx, now_ms)?;
             gone += password::sweep(tx, now_ms)?;
             gone += place_report::sweep(tx, now_ms)?;
+            gone += reconciliation::sweep(tx, now_ms)?;
             Ok(gone)
         })?;
         self.0.sessions.forget_ended(now_ms);

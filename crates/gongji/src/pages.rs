@@ -10,6 +10,7 @@ mod cashier;
 mod check;
 mod family;
 mod frame;
+mod institution;
 mod lookup;
 mod movements;
 mod pay;
@@ -51,6 +52,7 @@ pub fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .merge(statement::routes())
         .merge(check::routes())
         .merge(cashier::routes())
+        .merge(institution::routes())
         .merge(sandbox::routes())
         .merge(reference::routes())
         .fallback(|| async { Trouble::Missing })

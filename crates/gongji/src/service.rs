@@ -11,6 +11,7 @@ pub mod person;
 pub mod place_report;
 pub mod premium;
 pub mod quote;
+pub mod reconciliation;
 pub mod sheet;
 pub mod transfer;
 pub mod webhook;

@@ -64,7 +64,8 @@ impl Reconciled {
 /// When the breaks do not explain the difference of the totals to the fen, which would be a bug here.
 pub fn reconcile(scope: &Scope, theirs: &Listing, ours: &Listing) -> Reconciled {
     let out = Reconciled { theirs: theirs.totals(&Scope::default()), ours: ours.totals(scope), matched: 0, breaks: Vec::new(), members: Vec::new() };
-    let mut matcher = Matcher { scope, theirs, ours, their_done: vec![false; theirs.len()], our_done: vec![false; ours.len()], out };
+    let (their_done, our_done) = (vec![false; theirs.len()], vec![false; ours.len()]);
+    let mut matcher = Matcher { scope, theirs, ours, their_done, our_done, has_common_orders: false, out };
     matcher.by_order_and_settlement();
     matcher.second_chance();
     matcher.charged_twice();
@@ -84,6 +85,9 @@ struct Matcher<'a> {
     ours: &'a Listing,
     their_done: Vec<bool>,
     our_done: Vec<bool>,
+    /// Whether any order number stands on both sides. Where none does, their column has numbers of another kind (an HIS's visits), which say
+    /// nothing about ours.
+    has_common_orders: bool,
     out: Reconciled,
 }
 
@@ -140,6 +144,7 @@ impl<'a> Matcher<'a> {
         let (all_theirs, all_ours) = (self.theirs, self.ours);
         let orders = (sorted_by(all_theirs, Listing::order_no), sorted_by(all_ours, Listing::order_no));
         for (theirs, ours) in groups(&orders, |at| all_theirs.order_no(at), |at| all_ours.order_no(at)) {
+            self.has_common_orders |= !ours.is_empty();
             self.equal_in_full(theirs, ours, false);
         }
         let settlements = (sorted_by(all_theirs, Listing::settlement), sorted_by(all_ours, Listing::settlement));
@@ -171,7 +176,7 @@ impl<'a> Matcher<'a> {
                     if !is_equal || (strictly && their.settlement != our.settlement) {
                         continue;
                     }
-                    if by_settlement && !their.order_no.is_empty() && their.order_no != our.order_no {
+                    if by_settlement && self.has_common_orders && !their.order_no.is_empty() && their.order_no != our.order_no {
                         self.found(BreakKind::WrongNumber, &[*their_at], &[*our_at]);
                     } else {
                         self.pair(*their_at, *our_at);

@@ -225,6 +225,16 @@ fn another_person_or_number_with_everything_else_equal_is_found() {
 }
 
 #[test]
+fn numbers_of_another_kind_say_nothing() {
+    // The column has visits of the institution's system, and no order of ours: settlements tie the lines together.
+    check(&[], |theirs, _| theirs.iter_mut().for_each(|made| made.order = format!("visit-{}", made.order)));
+    check(&[(BreakKind::AmountDiffers, 100)], |theirs, _| {
+        theirs.iter_mut().for_each(|made| made.order = format!("visit-{}", made.order));
+        theirs[5].own += 100;
+    });
+}
+
+#[test]
 fn parts_and_their_sum_agree_and_are_noted() {
     check(&[(BreakKind::CapturesSummed, 0)], |theirs, ours| {
         theirs.push(Made::nth(80).part(9_000, 20_000, 11_000));

@@ -67,6 +67,7 @@ fn build() -> Value {
         { "name": "paying", "description": "Payment codes, for the payer" },
         { "name": "payments", "description": "Decode, quote, hold, capture, void, refund and reverse, for institutions" },
         { "name": "events", "description": "What happened to an institution's payments: the feed, which is the truth, and webhooks, which are a hint to read it" },
+        { "name": "reconciliation", "description": "Totals and lines of a day, an institution's file beside them, what does not agree" },
         { "name": "premiums", "description": "The resident premium" },
         { "name": "statement", "description": "Movements, receipts, the monthly picture" },
         { "name": "lookup", "description": "Regions and institutions, for everybody" },

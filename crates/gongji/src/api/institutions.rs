@@ -3,6 +3,7 @@
 mod codes;
 mod events;
 mod quotes;
+pub mod reconciliations;
 mod webhooks;
 
 use super::{asks, payments};
@@ -12,5 +13,5 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub fn router() -> OpenApiRouter<Arc<App>> {
     let paying = OpenApiRouter::new().merge(codes::router()).merge(quotes::router()).merge(payments::router()).merge(asks::of_institutions());
-    paying.merge(events::router()).merge(webhooks::router())
+    paying.merge(events::router()).merge(webhooks::router()).merge(reconciliations::router())
 }

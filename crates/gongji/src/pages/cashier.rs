@@ -36,6 +36,9 @@ const TODAY_MAX: usize = 500;
 /// Letters of an order number that somebody types; they also stand in an address.
 const TYPED_NUMBER_LEN_MAX: usize = 40;
 
+const DESK: &str = "/cashier";
+const INSTITUTION: &str = "/institution";
+
 pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/cashier", get(desk))
@@ -51,9 +54,9 @@ pub fn routes() -> Router<Arc<App>> {
 }
 
 /// A visit from an institution's counter.
-struct Till {
-    visit: Visit,
-    id: InstitutionId,
+pub(super) struct Till {
+    pub(super) visit: Visit,
+    pub(super) id: InstitutionId,
 }
 
 impl FromRequestParts<Arc<App>> for Till {
@@ -74,7 +77,7 @@ impl Till {
         &self.visit.app
     }
 
-    fn counter(&self) -> Counter {
+    pub(super) fn counter(&self) -> Counter {
         let directory = self.app().directory();
         let note = directory.institutions.get(&self.id).map(|institution| {
             let kind = if institution.is_pharmacy { "药店".to_owned() } else { format!("{}医院", institution.level) };
@@ -89,28 +92,30 @@ impl Till {
 }
 
 async fn login_form(visit: Visit) -> Page {
-    login_page(&visit, Vec::new())
+    // Where the key is asked for on the way to an institution's page, that page is what opens.
+    let back = if visit.path.contains("back=/institution") { INSTITUTION } else { DESK };
+    login_page(&visit, back, Vec::new())
 }
 
-fn login_page(visit: &Visit, problems: Vec<Problem>) -> Page {
+fn login_page(visit: &Visit, back: &str, problems: Vec<Problem>) -> Page {
     let mut layout = visit.public_layout("收银台", Section::None);
     let is_wrong = !problems.is_empty();
     layout.problems = problems;
     let keys = visit.app.sandbox.iter().flat_map(|sandbox| &sandbox.institution_keys);
     let samples = keys.map(|(_, name, key)| Fact::new(name.clone(), key.clone())).collect();
-    let view = Login { layout, key: key::fresh(), samples };
+    let view = Login { layout, key: key::fresh(), samples, back: back.to_owned() };
     if is_wrong { visit.wrong(&view) } else { visit.page(&view) }
 }
 
 async fn login(visit: Visit, typed: Typed) -> Page {
-    let typed_key = typed.get("institution_key").trim();
+    let (typed_key, back) = (typed.get("institution_key").trim(), typed.get("back"));
     match web::institution_of_key(&visit.app, typed_key).await? {
         Some(_) => {
-            let mut response = to("/cashier");
+            let mut response = to(if back == INSTITUTION { INSTITUTION } else { DESK });
             web::set_till_cookie(&visit.app, response.headers_mut(), typed_key);
             Ok(response)
         }
-        None => login_page(&visit, vec![Problem::of("institution_key", "密钥不对,或者已经停用。核对一遍再试。")]),
+        None => login_page(&visit, back, vec![Problem::of("institution_key", "密钥不对,或者已经停用。核对一遍再试。")]),
     }
 }
 
@@ -296,7 +301,7 @@ async fn held(till: &Till, typed: &Typed, hold: &Hold, key: crate::service::key:
     }
 }
 
-fn order_path(number: &str) -> String {
+pub(super) fn order_path(number: &str) -> String {
     format!("/cashier/orders/{}", super::frame::encoded(number).replace('/', "%2F"))
 }
 

@@ -460,7 +460,7 @@ async fn trouble_page(visit: &Visit, trouble: &Trouble) -> Response {
             let back = if visit.path.starts_with("/login") { "/wallet" } else { &visit.path };
             return to(&format!("/login?back={}", encoded(back)));
         }
-        Trouble::CashierLogin => return to("/cashier/login"),
+        Trouble::CashierLogin => return to(if visit.path.starts_with("/institution") { "/cashier/login?back=/institution" } else { "/cashier/login" }),
         Trouble::Missing => missing_page(visit).await,
         Trouble::Malformed => {
             let refused = Refused::new("这张表我们看不懂", "什么都没有办。", Link::new("/", "回首页"));

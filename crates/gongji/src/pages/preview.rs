@@ -6,6 +6,7 @@
 
 mod counter;
 mod entry;
+mod institution;
 mod money;
 
 use askama::Template;
@@ -31,6 +32,7 @@ pub fn samples(elder: bool) -> Vec<Sample> {
     entry::fill(&mut shelf);
     money::fill(&mut shelf);
     counter::fill(&mut shelf);
+    institution::fill(&mut shelf);
     shelf.samples
 }
 

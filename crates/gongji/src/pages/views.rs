@@ -14,6 +14,7 @@
 pub mod account;
 pub mod cashier;
 pub mod format;
+pub mod institution;
 pub mod lookup;
 pub mod pay;
 pub mod premium;

@@ -9,6 +9,7 @@ mod idempotency;
 mod institutions;
 mod journey;
 mod outcomes;
+mod reconciliation;
 mod sheets;
 mod signed;
 mod watching;

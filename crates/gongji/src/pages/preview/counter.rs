@@ -8,7 +8,7 @@ pub(super) fn fill(shelf: &mut Shelf) {
     let layout = shelf.public("收银台", "/cashier");
     let counter = Counter { institution: "泸州市示范人民医院".into(), note: "四川泸州 · 三级医院".into() };
     let samples = vec![Fact::new("泸州市示范人民医院", "sandbox-H51050001-8c1f")];
-    shelf.add("cashier-login", &Login { layout: layout.clone(), key: key(), samples });
+    shelf.add("cashier-login", &Login { layout: layout.clone(), key: key(), samples, back: "/cashier".into() });
     let order = |number: &str, payer: &str, amount: &str, state: &str, tone| OrderLine {
         order_no: number.into(),
         at: "10:05".into(),

@@ -13,7 +13,7 @@ pub struct Counter {
     pub note: String,
 }
 
-/// `/cashier/login` — POST: `key`, `institution_key`.
+/// `/cashier/login` — POST: `key`, `institution_key`, `back`.
 #[derive(Template, Clone, Debug, Default)]
 #[template(path = "cashier/login.html")]
 pub struct Login {
@@ -21,6 +21,8 @@ pub struct Login {
     pub key: String,
     /// Sandbox only: (institution, key).
     pub samples: Vec<Fact>,
+    /// The page that opens: the counter, or the institution's accounts.
+    pub back: String,
 }
 
 /// The three amounts that must add up, as typed (yuan).
