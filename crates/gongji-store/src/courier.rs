@@ -70,14 +70,19 @@ impl Courier {
     fn round(&mut self) -> bool {
         let mut under_way = Vec::new();
         for to in self.waiting.keys() {
-            if self.doors.is_shut(*to) {
+            let envelopes = || {
+                let envelopes = self.to_send(*to);
+                self.disturb.as_ref().map_or_else(|| envelopes.clone(), |disturb| disturb(self.part, envelopes.clone()))
+            };
+            if self.waiting[to].is_empty() {
                 continue;
             }
-            let mut envelopes = self.to_send(*to);
-            if let Some(disturb) = &self.disturb {
-                envelopes = disturb(self.part, envelopes);
+            // Another process may work on it.
+            let is_elsewhere = self.doors.deliver_elsewhere(*to, self.part, || envelopes().into_iter().map(delivery).collect()).is_some();
+            if is_elsewhere || self.doors.is_shut(*to) {
+                continue;
             }
-            for envelope in envelopes {
+            for envelope in envelopes() {
                 if let Ok(reply) = self.doors.ask_waiting(*to, delivery(envelope)) {
                     under_way.push(reply);
                 }

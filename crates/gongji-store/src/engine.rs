@@ -1,112 +1,52 @@
 //! All partitions of an installation: start, ask, read, stop.
 
+pub(crate) mod doors;
+mod opening;
+mod sharing;
+
 use crate::books::Books;
 use crate::clock::Clock;
-use crate::courier::{Courier, DisturbMessages};
+use crate::courier::DisturbMessages;
 use crate::fault::Fault;
 use crate::gauges::{Gauges, Reading};
-use crate::partition::{BATCH_MAX, Decided, Inbound, Writer};
-use crate::projector::{Item, Progress};
-use crate::replay::{Started, check_watermarks, counters, replay};
-use crate::shared::{Limits, Shared};
+use crate::partition::{Decided, Inbound};
+use crate::peers::{Answer, Call, Peers};
+use crate::postgres::Roster;
+use crate::postgres::session::wait;
+use crate::projector::Item;
+use crate::seal::Keys;
+use crate::shared::Limits;
 use crate::store::Store;
+pub(crate) use doors::Doors;
 use gongji_ledger::{HolderId, InstitutionId, Part};
 use gongji_wallet::Request;
 use gongji_wallet::directory::Directory;
 use gongji_wallet::event::institution_part;
 use gongji_wallet::ids::{CodeId, Key, OrderId, PaymentId, TransferId};
-use gongji_wallet::object::{Claim, Envelope, Holder, Incoming, Line, Object, Order, Outgoing, Payee, Payment, Taking, Transfer};
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, RwLock};
+use gongji_wallet::object::{Claim, Holder, Incoming, Line, Object, Order, Outgoing, Payee, Payment, Taking, Transfer};
+use opening::Opener;
+use sharing::Sharing;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use tokio::sync::{mpsc, oneshot, watch};
+use std::time::{Duration, Instant};
+use tokio::sync::{oneshot, watch};
 
 /// Requests that wait at one partition; a full queue answers `Busy`.
 pub const QUEUE_MAX: usize = 16_384;
 
+/// How long a process that starts beside others waits until every partition is worked on by somebody.
+const START_MAX: Duration = Duration::from_secs(60);
+
 pub type Reply = Result<Decided, Fault>;
 
-/// The ways into the partitions, for everybody inside the engine.
-pub struct Doors {
-    queues: RwLock<Vec<Option<mpsc::Sender<Inbound>>>>,
-    shared: Vec<Arc<Shared>>,
-    directory: RwLock<Arc<Directory>>,
-    /// Moves whenever any partition has committed or has ended.
-    stir: watch::Sender<()>,
-}
-
-impl Doors {
-    /// For a partition that is driven alone: nobody else of the process is behind these.
-    pub(crate) fn of_one(parts: Part) -> Doors {
-        Doors { queues: RwLock::new(vec![None; usize::from(parts) + 1]), shared: Vec::new(), directory: RwLock::default(), stir: watch::channel(()).0 }
-    }
-
-    fn queue(&self, part: Part) -> Result<mpsc::Sender<Inbound>, Fault> {
-        let queues = self.queues.read().expect("no holder of the queues panics");
-        queues.get(usize::from(part)).and_then(Option::clone).ok_or(Fault::Stopped(part))
-    }
-
-    pub(crate) fn gauges(&self, part: Part) -> Option<&Gauges> {
-        self.shared.get(usize::from(part)).map(|shared| &shared.gauges)
-    }
-
-    pub(crate) fn is_shut(&self, part: Part) -> bool {
-        self.queue(part).is_err()
-    }
-
-    pub(crate) fn close(&self, part: Part) {
-        self.queues.write().expect("no holder of the queues panics")[usize::from(part)] = None;
-    }
-
-    fn close_all(&self) {
-        self.queues.write().expect("no holder of the queues panics").fill(None);
-    }
-
-    pub(crate) fn stirred(&self) {
-        self.stir.send_replace(());
-    }
-
-    /// Asks from a plain thread, waiting for a place in the queue.
-    pub(crate) fn ask_waiting(&self, part: Part, request: Request) -> Result<oneshot::Receiver<Reply>, Fault> {
-        let (sender, receiver) = oneshot::channel();
-        self.queue(part)?.blocking_send(Inbound::Ask(request, sender)).map_err(|_| Fault::Stopped(part))?;
-        Ok(receiver)
-    }
-
-    /// Number of the last message from `from` that `part` has applied.
-    pub(crate) fn received(&self, part: Part, from: Part) -> u64 {
-        match self.shared.get(usize::from(part)).and_then(|shared| shared.get(&Key::Partition)).as_deref() {
-            Some(Object::Partition(partition)) => partition.received_from(from),
-            _ => 0,
-        }
-    }
-
-    pub fn directory(&self) -> Arc<Directory> {
-        self.directory.read().expect("no holder of the directory panics").clone()
-    }
-
-    pub(crate) fn set_directory(&self, directory: Arc<Directory>) {
-        *self.directory.write().expect("no holder of the directory panics") = directory;
-    }
-}
-
-struct PartHandle {
-    shared: Arc<Shared>,
-    progress: watch::Receiver<Progress>,
-    committed: watch::Receiver<u64>,
-    /// `None` once the engine has been stopped.
-    projector: Mutex<Option<SyncSender<Item>>>,
-    readers: Mutex<Vec<Books>>,
-}
-
-/// An installation at work. Dropping it stops every partition after what it has taken in.
+/// An installation at work. Dropping it stops every partition of this process after what it has taken in.
 pub struct Engine {
-    store: Arc<dyn Store>,
     parts: Part,
     doors: Arc<Doors>,
-    handles: Vec<PartHandle>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    opener: Arc<Opener>,
+    /// Where other processes work on the same installation.
+    sharing: Mutex<Option<Sharing>>,
 }
 
 pub struct Options {
@@ -130,84 +70,48 @@ impl Engine {
     /// # Errors
     /// Any fault of the store; `Damaged` if journal and books, or two partitions' journals, do not belong together. Nothing runs on then.
     pub fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>, options: Options) -> Result<Engine, Fault> {
-        let mut threads = Vec::new();
-        let mut engine = Engine::start_all(store, clock, options, &mut threads);
-        match &mut engine {
-            Ok(engine) => engine.threads = Mutex::new(threads),
-            // What was started has lost its senders by now.
-            Err(_) => threads.into_iter().for_each(|thread| drop(thread.join())),
-        }
-        engine
+        let doors = Doors::new(options.parts, None);
+        let engine = Engine::over(Opener::new(store, clock, options, doors));
+        engine.opener.open(&(0..=engine.parts).collect::<Vec<_>>())?;
+        Ok(engine)
     }
 
-    fn start_all(store: Arc<dyn Store>, clock: Arc<dyn Clock>, options: Options, threads: &mut Vec<JoinHandle<()>>) -> Result<Engine, Fault> {
-        let Options { parts, limits, disturb } = options;
-        let mut started = Vec::new();
-        for part in 0..=parts {
-            started.push(replay(&*store, part, parts, limits, threads)?);
-        }
-        let directory = match started[0].opened.shared.get(&Key::Directory).as_deref() {
-            Some(Object::Directory(directory)) => Arc::new(directory.as_ref().clone()),
-            _ => Arc::new(Directory::default()),
-        };
-        let doors = Arc::new(Doors {
-            queues: RwLock::new(vec![None; usize::from(parts) + 1]),
-            shared: started.iter().map(|started| started.opened.shared.clone()).collect(),
-            directory: RwLock::new(directory),
-            stir: watch::channel(()).0,
-        });
-        check_watermarks(&started.iter().map(|started| counters(&started.opened.shared)).collect::<Vec<_>>())?;
-        let mut handles = Vec::new();
-        let mut ready = Vec::new();
-        for Started { opened: started, projector, progress } in started {
-            let (sender, queue) = mpsc::channel(QUEUE_MAX);
-            doors.queues.write().expect("no holder of the queues panics")[usize::from(started.part)] = Some(sender);
-            let (committed, seen) = watch::channel(started.head.seq);
-            let (courier, fresh) = std::sync::mpsc::channel();
-            let mut waiting: BTreeMap<Part, VecDeque<Envelope>> = BTreeMap::new();
-            for envelope in started.outbox {
-                let watermark = doors.received(envelope.to, started.part);
-                if envelope.number > watermark {
-                    waiting.entry(envelope.to).or_default().push_back(envelope);
-                } else {
-                    // The books have not heard yet that it was applied. A full projector hears of it with the next delivery.
-                    let _ = projector.try_send(Item::Delivered(envelope.to, watermark));
-                }
+    /// Works on a share of the partitions beside other processes that have joined the same roster, and answers them at `listener`. What concerns the
+    /// others' partitions is passed on to them. Returns when every partition is worked on by somebody; blocks until then.
+    ///
+    /// # Errors
+    /// As [`Engine::start`]; `Stopped` where this process was taken for dead meanwhile.
+    pub fn start_among(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+        roster: Arc<Roster>,
+        keys: &Keys,
+        listener: TcpListener,
+    ) -> Result<Engine, Fault> {
+        let peers = Arc::new(Peers::new(roster.clone(), keys.clone())?);
+        let doors = Doors::new(options.parts, Some(peers.clone()));
+        let engine = Engine::over(Opener::new(store, clock, options, doors));
+        crate::peers::serve(listener, &peers, &engine.doors)?;
+        *engine.sharing.lock().expect("no holder of the sharing panics") = Some(Sharing::start(&engine.opener, &peers)?);
+        let (mut views, lost, begun) = (roster.views(), roster.lost(), Instant::now());
+        while let Some(part) = (0..=engine.parts).find(|part| !engine.is_served(*part)) {
+            if wait(views.changed()).is_err() || *lost.borrow() || engine.doors.is_broken(part) || begun.elapsed() > START_MAX {
+                return Err(Fault::Stopped(part));
             }
-            let carrying = Courier { part: started.part, doors: doors.clone(), waiting, projector: projector.clone(), disturb: disturb.clone() };
-            handles.push(PartHandle {
-                shared: started.shared.clone(),
-                progress,
-                committed: seen,
-                projector: Mutex::new(Some(projector.clone())),
-                readers: Mutex::default(),
-            });
-            let writer = Writer {
-                part: started.part,
-                parts,
-                store: store.clone(),
-                clock: clock.clone(),
-                shared: started.shared,
-                doors: doors.clone(),
-                journal: started.journal,
-                head: started.head,
-                loader: started.loader,
-                due: started.due,
-                projector,
-                courier,
-                committed,
-                is_ended: false,
-            };
-            ready.push((carrying, fresh, writer, queue));
-        }
-        // Dropped at the first thread that the machine refuses: then those that run find their doors shut and end.
-        let engine = Engine { store, parts, doors, handles, threads: Mutex::default() };
-        for (carrying, fresh, writer, queue) in ready {
-            let part = writer.part;
-            threads.push(spawn(format!("courier-{part}"), move || carrying.run(fresh))?);
-            threads.push(spawn(format!("writer-{part}"), move || writer.run(queue))?);
         }
         Ok(engine)
+    }
+
+    fn over(opener: Opener) -> Engine {
+        Engine { parts: opener.parts, doors: opener.doors.clone(), opener: Arc::new(opener), sharing: Mutex::default() }
+    }
+
+    /// Whether requests for a partition are taken, here or by another process as far as is known here.
+    pub fn is_served(&self, part: Part) -> bool {
+        let is_open = !self.doors.is_shut(part);
+        let Some(peers) = &self.doors.peers else { return is_open };
+        peers.is_current() && (is_open || peers.roster().view().owner(part).is_some_and(|name| name != peers.roster().name()))
     }
 
     pub fn parts(&self) -> Part {
@@ -215,7 +119,7 @@ impl Engine {
     }
 
     pub fn store(&self) -> &Arc<dyn Store> {
-        &self.store
+        &self.opener.store
     }
 
     /// The partition that records an institution's orders.
@@ -225,43 +129,21 @@ impl Engine {
 
     /// Asks a partition; the answer comes after it is durable.
     pub async fn ask(&self, part: Part, request: Request) -> Reply {
-        let (sender, receiver) = oneshot::channel();
-        self.doors.queue(part)?.try_send(Inbound::Ask(request, sender)).map_err(|error| refused(part, &error))?;
-        // A writer that went away in the middle leaves the outcome to its journal.
-        receiver.await.unwrap_or_else(|_| Err(Fault::Unknown(format!("partition {part} stopped"))))
+        self.doors.ask(part, request).await
     }
 
     /// Asks many at once; they share a batch as far as its size allows. Waits for a place in the queue.
     pub async fn ask_all(&self, part: Part, requests: Vec<Request>) -> Vec<Reply> {
-        let mut under_way = Vec::new();
-        let mut requests = requests.into_iter();
-        while requests.len() > 0 {
-            let some: Vec<Request> = requests.by_ref().take(BATCH_MAX).collect();
-            let count = some.len();
-            let (sender, receiver) = oneshot::channel();
-            let sent = match self.doors.queue(part) {
-                Ok(queue) => queue.send(Inbound::AskAll(some, sender)).await.is_ok(),
-                Err(_) => false,
-            };
-            under_way.push((count, sent.then_some(receiver)));
-        }
-        let mut replies = Vec::new();
-        for (count, receiver) in under_way {
-            replies.extend(match receiver {
-                Some(receiver) => receiver.await.unwrap_or_else(|_| vec![Err(Fault::Unknown(format!("partition {part} stopped"))); count]),
-                None => vec![Err(Fault::Stopped(part)); count],
-            });
-        }
-        replies
+        self.doors.ask_all(part, requests).await
     }
 
-    /// Lets every partition look at its deadlines, and waits until they have.
+    /// Lets every partition of this process look at its deadlines, and waits until they have.
     ///
     /// # Errors
     /// The first partition's fault. The others have looked all the same; what failed is looked at again next time.
     pub async fn nudge(&self) -> Result<(), Fault> {
         let mut result = Ok(());
-        for part in 0..=self.parts {
+        for part in (0..=self.parts).filter(|part| self.doors.peers.is_none() || !self.doors.is_shut(*part)) {
             let looked = self.nudge_one(part).await;
             result = result.and(looked);
         }
@@ -279,7 +161,7 @@ impl Engine {
     /// # Errors
     /// A partition's fault: then something may be left that was due or under way.
     pub async fn settle(&self) -> Result<(), Fault> {
-        let mut stir = self.doors.stir.subscribe();
+        let mut stir = self.doors.stirs();
         loop {
             let before = self.committed();
             self.nudge().await?;
@@ -288,7 +170,7 @@ impl Engine {
                 if self.messages_under_way() == 0 {
                     break;
                 }
-                for part in 0..=self.parts {
+                for part in (0..=self.parts).filter(|_| self.doors.peers.is_none()) {
                     self.doors.queue(part)?;
                 }
                 // The engine keeps the sender, so this only returns when something has happened.
@@ -301,7 +183,7 @@ impl Engine {
     }
 
     fn committed(&self) -> Vec<u64> {
-        self.handles.iter().map(|handle| handle.shared.committed()).collect()
+        self.doors.handles().iter().map(|handle| handle.shared.committed()).collect()
     }
 
     /// Messages sent and not yet applied.
@@ -310,18 +192,22 @@ impl Engine {
     }
 
     fn messages_from(&self, from: Part) -> u64 {
-        match self.handles[usize::from(from)].shared.get(&Key::Partition).as_deref() {
+        match self.doors.handle(from).and_then(|handle| handle.shared.get(&Key::Partition)).as_deref() {
             Some(Object::Partition(partition)) => partition.sent.iter().map(|(to, sent)| sent.saturating_sub(self.doors.received(*to, from))).sum(),
             _ => 0,
         }
     }
 
-    /// How a partition does right now, for whoever watches.
+    /// How a partition does right now, for whoever watches. Of one that another process works on only that is told.
     pub fn reading(&self, part: Part) -> Option<Reading> {
-        let handle = self.handles.get(usize::from(part))?;
+        if part > self.parts {
+            return None;
+        }
+        let Some(handle) = self.doors.handle(part) else { return Some(Reading::default()) };
         let (seq, progress) = (handle.shared.committed(), *handle.progress.borrow());
         let queue = self.doors.queue(part).ok();
         Some(Reading {
+            is_here: true,
             is_writing: queue.is_some(),
             seq,
             queued: queue.map_or(0, |queue| queue.max_capacity() - queue.capacity()),
@@ -333,12 +219,24 @@ impl Engine {
     }
 
     pub fn gauges(&self, part: Part) -> Option<&Gauges> {
-        self.doors.gauges(part)
+        self.doors.gauges(part).map(|gauges| &**gauges)
     }
 
-    /// Tells when a partition has committed again.
+    /// Tells when a partition has committed again, or is worked on by somebody else from now on.
     pub fn changes(&self, part: Part) -> watch::Receiver<u64> {
-        self.handles[usize::from(part)].committed.clone()
+        if let Some(changes) = self.changes_here(part) {
+            return changes;
+        }
+        let (sender, changes) = watch::channel(0);
+        if let Some(peers) = &self.doors.peers {
+            peers.runtime().spawn(crate::peers::follow(peers.clone(), part, sender));
+        }
+        changes
+    }
+
+    /// Tells when a partition has committed again, if this process works on it, and ends when it does so no more.
+    pub fn changes_here(&self, part: Part) -> Option<watch::Receiver<u64>> {
+        self.doors.here(part).map(|handle| handle.committed.clone())
     }
 
     /// Waits until the statement lines of everything committed so far can be read.
@@ -346,20 +244,22 @@ impl Engine {
     /// # Errors
     /// `Failed` while the books cannot be written.
     pub async fn lines_written(&self, part: Part) -> Result<(), Fault> {
-        let Some(handle) = self.handles.get(usize::from(part)) else { return Ok(()) };
-        let target = handle.shared.committed();
-        let mut progress = handle.progress.clone();
-        let reached = match progress.wait_for(|progress| progress.lines_seq >= target || progress.is_stuck).await {
-            Ok(progress) => progress.lines_seq >= target,
-            // The projector is gone; what it has written is all there will be.
-            Err(_) => handle.progress.borrow().lines_seq >= target,
-        };
-        if reached { Ok(()) } else { Err(Fault::Failed(format!("the books of partition {part} fall behind"))) }
+        if part > self.parts {
+            return Ok(());
+        }
+        if let Some(handle) = self.doors.here(part) {
+            return handle.lines_written().await;
+        }
+        match self.doors.look(part, &Call::LinesWritten(part))? {
+            Some(Answer::LinesWritten(written)) => written,
+            Some(_) => Err(Fault::Stopped(part)),
+            None => self.doors.here(part).ok_or(Fault::Stopped(part))?.lines_written().await,
+        }
     }
 
     /// Writes everything behind to the books now.
     pub async fn flush(&self) {
-        for handle in &self.handles {
+        for handle in self.doors.handles() {
             let (sender, receiver) = oneshot::channel();
             let Some(projector) = handle.projector.lock().expect("no holder of this sender panics").clone() else { continue };
             let sent = tokio::task::spawn_blocking(move || projector.send(Item::Flush(sender)).is_ok()).await;
@@ -375,31 +275,22 @@ impl Engine {
 
     /// A committed object: from memory, or from the books.
     pub fn object(&self, part: Part, key: Key) -> Result<Option<Arc<Object>>, Fault> {
-        let Some(handle) = self.handles.get(usize::from(part)) else { return Ok(None) };
-        if let Some(object) = handle.shared.get(&key) {
-            return Ok(Some(object));
-        }
-        if handle.shared.is_surely_new(&key) {
+        if part > self.parts {
             return Ok(None);
         }
-        if let Some(object) = self.read(part, |books| books.load(&key))? {
-            return Ok(Some(Arc::new(object)));
+        if let Some(handle) = self.doors.here(part) {
+            return handle.object(&key);
         }
-        // It may have come into being while the books were read.
-        Ok(handle.shared.get(&key))
+        match self.doors.look(part, &Call::Object(part, key))? {
+            Some(Answer::Object(object)) => Ok(object?.map(Arc::new)),
+            Some(_) => Err(Fault::Stopped(part)),
+            None => self.doors.here(part).ok_or(Fault::Stopped(part))?.object(&key),
+        }
     }
 
-    /// Reads a partition's books. Reads are short; each reader has a connection of its own.
+    /// Reads a partition's books. What another process works on is there after [`Engine::lines_written`].
     pub fn read<T>(&self, part: Part, read: impl FnOnce(&mut Books) -> Result<T, Fault>) -> Result<T, Fault> {
-        let handle = self.handles.get(usize::from(part)).ok_or_else(|| Fault::Failed(format!("there is no partition {part}")))?;
-        let idle = handle.readers.lock().expect("no holder of the readers panics").pop();
-        let mut books = match idle {
-            Some(books) => books,
-            None => self.store.books(part)?,
-        };
-        let result = read(&mut books);
-        handle.readers.lock().expect("no holder of the readers panics").push(books);
-        result
+        self.opener.shelves.read(part, read)
     }
 
     pub fn holder(&self, id: HolderId) -> Result<Option<Holder>, Fault> {
@@ -467,6 +358,7 @@ impl Engine {
     pub async fn lines(&self, holder: HolderId, before: Option<u64>, max: usize, wanted: impl Fn(&Line) -> bool) -> Result<Vec<Line>, Fault> {
         // The person first: the lines that this version of it names are in memory or in the books by then.
         let Some(person) = self.holder(holder)? else { return Ok(Vec::new()) };
+        self.lines_known(holder.part()).await?;
         let mut number = person.last_line;
         if let Some(before) = before
             && let Some(line) = self.line_numbered(holder.part(), before)?
@@ -490,11 +382,17 @@ impl Engine {
 
     /// One statement line, if it is this holder's.
     pub async fn line(&self, holder: HolderId, number: u64) -> Result<Option<Line>, Fault> {
+        self.lines_known(holder.part()).await?;
         Ok(self.line_numbered(holder.part(), number)?.filter(|line| line.holder == holder))
     }
 
+    /// What another process's memory has is waited for in the books.
+    async fn lines_known(&self, part: Part) -> Result<(), Fault> {
+        if self.doors.here(part).is_some() { Ok(()) } else { self.lines_written(part).await }
+    }
+
     fn line_numbered(&self, part: Part, number: u64) -> Result<Option<Line>, Fault> {
-        match self.handles.get(usize::from(part)).and_then(|handle| handle.shared.lines.get(number)) {
+        match self.doors.handle(part).and_then(|handle| handle.shared.line(number)) {
             Some(line) => Ok(Some(line)),
             None => self.read(part, |books| books.line(number)),
         }
@@ -502,7 +400,7 @@ impl Engine {
 
     /// Why a line that an account names is nowhere.
     fn lost_line(&self, part: Part, number: u64) -> Fault {
-        if self.handles[usize::from(part)].progress.borrow().is_stuck {
+        if self.doors.handle(part).is_some_and(|handle| handle.progress.borrow().is_stuck) {
             return Fault::Failed(format!("the books of partition {part} fall behind"));
         }
         Fault::Damaged(format!("line {number} of partition {part} is missing"))
@@ -571,30 +469,17 @@ impl Engine {
         Ok(orders)
     }
 
-    /// Stops every partition after what it has taken in, and writes the books. Messages under way are in the journal and go on at the next start.
+    /// Stops every partition of this process after what it has taken in, and writes the books. Messages under way are in the journal and go on at
+    /// the next start, or with whoever works on the partition next.
     pub fn stop(&self) {
-        self.doors.close_all();
-        for handle in &self.handles {
-            // A projector ends when writer, courier and this handle have let go of it.
-            handle.projector.lock().expect("no holder of this sender panics").take();
-        }
-        for thread in std::mem::take(&mut *self.threads.lock().expect("no holder of the threads panics")) {
-            // One that a bug has ended said so when it did.
-            let _ = thread.join();
-        }
+        drop(self.sharing.lock().expect("no holder of the sharing panics").take());
+        self.opener.close_all();
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-fn refused(part: Part, error: &mpsc::error::TrySendError<Inbound>) -> Fault {
-    match error {
-        mpsc::error::TrySendError::Full(_) => Fault::Busy,
-        mpsc::error::TrySendError::Closed(_) => Fault::Stopped(part),
     }
 }
 

@@ -1,7 +1,7 @@
 use thiserror::Error;
 
 /// The world failed. None of these says anything about the request's merit.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Fault {
     /// The queue is full: nothing was done; try again in a second.
     #[error("the partition's queue is full")]

@@ -175,7 +175,9 @@ impl Gauges {
 /// How a partition does at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// Takes requests.
+    /// This process works on it, or did until it stopped.
+    pub is_here: bool,
+    /// Takes requests here.
     pub is_writing: bool,
     /// Of the writer that worked last; 0 before the first batch.
     pub epoch: u64,

@@ -9,6 +9,7 @@ mod fault;
 pub mod gauges;
 pub mod memory;
 mod partition;
+mod peers;
 pub mod postgres;
 mod projector;
 mod replay;

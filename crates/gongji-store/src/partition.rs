@@ -62,6 +62,8 @@ pub struct Writer {
     pub committed: watch::Sender<u64>,
     /// This partition writes no more, whatever the last batch's callers are told.
     pub is_ended: bool,
+    /// The batch at work has gone to the journal: it may have landed.
+    pub is_committing: bool,
 }
 
 /// Memory as the writer sees it: what is shared, and what this batch has loaded.
@@ -176,11 +178,20 @@ impl Writer {
     pub fn turn(&mut self, requests: Vec<Request>) -> Result<Vec<Reply>, Fault> {
         let asked = requests.len();
         self.shared.gauges.batch_begins();
+        self.is_committing = false;
         // A bug ends this partition and no other; after it nothing here is used again but the way out.
         let outcome = catch_unwind(AssertUnwindSafe(|| self.batch(requests))).unwrap_or_else(|_| {
             self.is_ended = true;
+            if !self.is_committing && matches!(self.store.raise_epoch(self.part, Some(self.head.epoch)), Err(Fault::Fenced(_))) {
+                // No bug: the books that it met are another writer's already, and newer than this one's memory. Nothing of the batch has landed.
+                return Err(Fault::Fenced(self.part));
+            }
+            self.doors.broke(self.part);
             Err(Fault::Unknown(format!("a bug stopped partition {}", self.part)))
         });
+        if matches!(outcome, Err(Fault::Damaged(_))) {
+            self.doors.broke(self.part);
+        }
         self.is_ended |= matches!(&outcome, Err(Fault::Fenced(_) | Fault::Stopped(_) | Fault::Damaged(_)));
         self.shared.gauges.batch_ends(asked, outcome.is_ok(), self.head.epoch, self.due.first().map(|(due, _)| *due));
         outcome
@@ -188,6 +199,9 @@ impl Writer {
 
     /// Decides and commits one batch. The replies are in the order of the requests.
     fn batch(&mut self, mut requests: Vec<Request>) -> Result<Vec<Reply>, Fault> {
+        if !self.doors.is_directory_current() {
+            return Err(Fault::Failed("the directory has not been heard of for too long".to_owned()));
+        }
         let stamp = if planted("clock-goes-back") { self.clock.now() } else { self.clock.now().max(self.head.stamp) };
         let asked = requests.len();
         let due: Vec<(i64, Key)> = self.due.iter().take_while(|(due, _)| *due <= stamp).take(DUE_MAX).copied().collect();
@@ -236,6 +250,7 @@ impl Writer {
     }
 
     fn commit(&mut self, record: &Record) -> Result<(), Fault> {
+        self.is_committing = true;
         let committed = self.shared.gauges.committing(|| self.journal.commit(record));
         let why = match committed {
             Err(Fault::Unknown(why)) => why,
@@ -317,7 +332,7 @@ pub fn envelopes(from: Part, events: Vec<Event>) -> Vec<Envelope> {
 }
 
 /// A decision, and the record after which it is durable.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Decided {
     pub seq: u64,
     pub decision: Decision,

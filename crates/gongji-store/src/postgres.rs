@@ -8,7 +8,7 @@ use crate::store::{Head, Journal, Store, Tables};
 use gongji_ledger::Part;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tokio_postgres::config::Host;
 use tokio_postgres::{Config, Row};
@@ -16,12 +16,12 @@ use tokio_postgres::{Config, Row};
 mod books;
 mod copied;
 mod journal;
+pub(crate) mod roster;
 pub(crate) mod session;
-mod turn;
 
 use books::PgTables;
 use journal::PgJournal;
-pub use turn::Turn;
+pub use roster::{Roster, View};
 
 use session::{Driver, Session, Values, told, wait};
 
@@ -49,6 +49,8 @@ struct Inner {
     parts: Part,
     readers: [Mutex<Option<Arc<Session>>>; READERS],
     next_reader: AtomicUsize,
+    /// Name of the process whose partitions alone may be taken over here; unset where nobody shares them.
+    worker: OnceLock<String>,
 }
 
 impl PostgresStore {
@@ -71,11 +73,17 @@ impl PostgresStore {
 
     fn connect(url: &str, parts: Part) -> Result<PostgresStore, Fault> {
         let config: Config = url.parse().map_err(|error: tokio_postgres::Error| Fault::Failed(told(&error)))?;
-        let inner = Inner { driver: Arc::new(Driver::start()?), config, parts, readers: Default::default(), next_reader: AtomicUsize::new(0) };
+        let inner =
+            Inner { driver: Arc::new(Driver::start()?), config, parts, readers: Default::default(), next_reader: AtomicUsize::new(0), worker: OnceLock::new() };
         let mut session = inner.connect()?;
         check_settings(&session)?;
         migrate(&mut session)?;
         Ok(PostgresStore(Arc::new(inner)))
+    }
+
+    /// From now on only partitions of this process are taken over here: one that was replaced while it stood still disturbs nobody when it goes on.
+    pub fn work_as(&self, roster: &Roster) {
+        let _ = self.0.worker.set(roster.name().to_owned());
     }
 
     fn parts(&self) -> Result<Option<Part>, Fault> {
@@ -217,7 +225,7 @@ impl Store for PostgresStore {
             }
             tries += 1;
         };
-        let (journal, head) = PgJournal::take_over(session, part, self.0.parts, from)?;
+        let (journal, head) = PgJournal::take_over(session, part, self.0.parts, from, self.0.worker.get().map_or("", String::as_str))?;
         Ok((Box::new(journal), head))
     }
 

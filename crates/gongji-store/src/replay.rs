@@ -3,6 +3,7 @@
 use crate::books::Books;
 use crate::engine::spawn;
 use crate::fault::Fault;
+use crate::gauges::Gauges;
 use crate::partition::{WriterMemory, envelopes, mind_deadline};
 use crate::projector::{Committed, Item, Progress, Projector};
 use crate::shared::{Limits, Shared};
@@ -46,8 +47,8 @@ pub struct Started {
 }
 
 /// Takes a partition over and brings memory and books up to its journal's end.
-pub fn replay(store: &dyn Store, part: Part, parts: Part, limits: Limits, threads: &mut Vec<JoinHandle<()>>) -> Result<Started, Fault> {
-    let (mut opened, projector, progress) = open(store, part, parts, limits)?;
+pub fn replay(store: &dyn Store, part: Part, parts: Part, kept: (Limits, Arc<Gauges>), threads: &mut Vec<JoinHandle<()>>) -> Result<Started, Fault> {
+    let (mut opened, projector, progress) = open(store, part, parts, kept)?;
     let (sender, items) = sync_channel(PROJECTION_QUEUE_MAX);
     threads.push(spawn(format!("books-{part}"), move || projector.run(items))?);
     opened.redo(&mut |committed| sender.send(Item::Committed(committed)).map_err(|_| Fault::Stopped(part)))?;
@@ -55,7 +56,12 @@ pub fn replay(store: &dyn Store, part: Part, parts: Part, limits: Limits, thread
 }
 
 /// Takes a partition over, and its books with it.
-pub fn open(store: &dyn Store, part: Part, parts: Part, limits: Limits) -> Result<(Opened, Projector, watch::Receiver<Progress>), Fault> {
+pub fn open(
+    store: &dyn Store,
+    part: Part,
+    parts: Part,
+    (limits, gauges): (Limits, Arc<Gauges>),
+) -> Result<(Opened, Projector, watch::Receiver<Progress>), Fault> {
     let (journal, head) = store.take_over(part)?;
     let mut books = store.books(part)?;
     check_not_ahead(part, books.projected()?, &head)?;
@@ -69,7 +75,7 @@ pub fn open(store: &dyn Store, part: Part, parts: Part, limits: Limits) -> Resul
     // What the tail adds is found in memory before this is asked.
     let last = loader.borrow_mut().last_timed_key()?.filter(|_| !planted("restart-forgets-old-keys"));
     let horizon = last.unwrap_or(RequestKey([0; 16]));
-    let shared = Arc::new(Shared::new(horizon, head.seq, limits));
+    let shared = Arc::new(Shared::counting(horizon, head.seq, limits, gauges));
     let due: BTreeSet<(i64, Key)> = books.due()?.into_iter().collect();
     let outbox = books.outbox()?;
     let (progress, seen) = watch::channel(Progress { lines_seq: projected.lines_seq, is_stuck: false });
@@ -181,7 +187,12 @@ fn check_not_ahead(part: Part, projected: Projected, head: &Head) -> Result<(), 
 
 /// A receiver that has seen more than its source has sent means that the source lost history. Given every partition's counters, the directory's first.
 pub fn check_watermarks(all: &[Partition]) -> Result<(), Fault> {
-    for (from, source) in (0..).zip(all) {
+    check_watermarks_of(|_| true, all)
+}
+
+/// The same for some sources. Of the others it may be known too little what they have received.
+pub fn check_watermarks_of(is_source: impl Fn(Part) -> bool, all: &[Partition]) -> Result<(), Fault> {
+    for (from, source) in (0..).zip(all).filter(|(from, _)| is_source(*from)) {
         for (to, destination) in (0..).zip(all) {
             let (received, sent) = (destination.received_from(from), source.sent_to(to));
             if received > sent && !planted("lost-history-is-accepted") {

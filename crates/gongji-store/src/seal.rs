@@ -31,7 +31,7 @@ use sm4::Sm4;
 use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize, Zeroizing};
 
-type Sm4Gcm = AesGcm<Sm4, U12>;
+pub(crate) type Sm4Gcm = AesGcm<Sm4, U12>;
 type HmacSm3 = Hmac<Sm3>;
 
 /// First byte of every ciphertext; another layout gets another number.
@@ -333,7 +333,7 @@ pub fn from_base64url(text: &str) -> Option<Vec<u8>> {
     Base64UrlUnpadded::decode_vec(text).ok()
 }
 
-fn sm4_gcm(key: &[u8]) -> Sm4Gcm {
+pub(crate) fn sm4_gcm(key: &[u8]) -> Sm4Gcm {
     Sm4Gcm::new_from_slice(key).expect("an SM4 key has 16 bytes")
 }
 

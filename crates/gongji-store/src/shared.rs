@@ -44,7 +44,7 @@ pub struct Shared {
     limits: Limits,
     /// Last committed record.
     committed: AtomicU64,
-    pub gauges: Gauges,
+    pub gauges: Arc<Gauges>,
 }
 
 /// What stands in an order of its own and is not in the books yet, batch by batch.
@@ -99,6 +99,11 @@ impl Default for Limits {
 
 impl Shared {
     pub fn new(horizon: RequestKey, committed: u64, limits: Limits) -> Shared {
+        Shared::counting(horizon, committed, limits, Arc::default())
+    }
+
+    /// The same, with gauges that go on counting.
+    pub fn counting(horizon: RequestKey, committed: u64, limits: Limits, gauges: Arc<Gauges>) -> Shared {
         Shared {
             people: (0..SHARDS).map(|_| RwLock::default()).collect(),
             others: (0..SHARDS).map(|_| RwLock::default()).collect(),
@@ -110,7 +115,7 @@ impl Shared {
             next_emptied: AtomicUsize::new(0),
             limits,
             committed: AtomicU64::new(committed),
-            gauges: Gauges::default(),
+            gauges,
         }
     }
 

@@ -35,7 +35,7 @@ impl Stepped {
     /// # Errors
     /// Any fault of the store; `Damaged` if journal and books do not belong together.
     pub fn start(store: Arc<dyn Store>, part: Part, parts: Part, limits: Limits, clock: Arc<dyn Clock>) -> Result<Stepped, Fault> {
-        let (mut opened, mut projector, progress) = open(&*store, part, parts, limits)?;
+        let (mut opened, mut projector, progress) = open(&*store, part, parts, (limits, Arc::default()))?;
         opened.redo(&mut |committed| {
             projector.take(Item::Committed(committed), &mut Vec::new());
             Ok(())
@@ -64,6 +64,7 @@ impl Stepped {
             courier: carried,
             committed: watch::channel(opened.head.seq).0,
             is_ended: false,
+            is_committing: false,
         };
         Ok(Stepped { writer, projector, items, courier, fresh, progress })
     }

@@ -25,6 +25,7 @@ mod place_report;
 mod proof;
 mod reconciliation;
 mod recovery;
+mod revoked;
 mod sandbox_clock;
 mod sandbox_face;
 mod session;
@@ -118,6 +119,7 @@ struct Inner {
     sessions: session::SessionCache,
     institution_keys: institution_key::InstitutionKeyCache,
     people: person::PersonCache,
+    elsewhere: revoked::Elsewhere,
 }
 
 /// Where the tables are.
@@ -186,6 +188,7 @@ impl Vault {
             sessions: session::SessionCache::default(),
             institution_keys: institution_key::InstitutionKeyCache::default(),
             people: person::PersonCache::default(),
+            elsewhere: revoked::Elsewhere::default(),
         }));
         vault.write(|db, keys| check_meta(db, keys, partition_count))?;
         Ok(vault)

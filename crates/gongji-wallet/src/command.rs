@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sm3::{Digest, Sm3};
 
 /// A command with the key that makes it harmless to repeat.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Request {
     /// Key and first half of the digest of the body; `None` for messages and jobs, which carry their own order.
     pub idempotency: Option<(RequestKey, [u8; 16])>,
@@ -62,7 +62,7 @@ pub fn keypad_binding(order: OrderId, own: Fen) -> [u8; 16] {
     binding("keypad", &[&order.institution.0.to_be_bytes(), &order.number, &own.0.to_be_bytes()])
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Command {
     // People on file.
     CreateHolder {
@@ -180,7 +180,7 @@ pub enum Command {
     Due(Key),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RequestTransfer {
     pub id: TransferId,
     pub sender: HolderId,
@@ -193,7 +193,7 @@ pub struct RequestTransfer {
     pub proof: Option<Proof>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PlaceOrder {
     pub order: OrderId,
     pub number: String,

@@ -8,9 +8,10 @@ use crate::reason::Reason;
 use crate::work::{Stop, Work};
 use crate::{payment, person, premium, transfer};
 use gongji_ledger::{Part, planted};
+use serde::{Deserialize, Serialize};
 
 /// What became of a request.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Decision {
     New(Outcome),
     /// The same key and body were answered before: the first answer again.

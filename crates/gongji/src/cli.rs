@@ -174,6 +174,16 @@ pub(crate) fn tell_verified(report: &crate::verify::Report) {
 }
 
 /// Resolves when the process is asked to stop: Ctrl-C, or the signal of a service manager.
+/// Turns true when the program is asked to stop, from now on: also where nobody looks in that very moment.
+fn stopping() -> tokio::sync::watch::Receiver<bool> {
+    let (tell, stopping) = tokio::sync::watch::channel(false);
+    tokio::spawn(async move {
+        asked_to_stop().await;
+        tell.send_replace(true);
+    });
+    stopping
+}
+
 async fn asked_to_stop() {
     let interrupted = tokio::signal::ctrl_c();
     #[cfg(unix)]

@@ -37,6 +37,7 @@ pub struct ConfigFile {
     log: LogFile,
     metrics: MetricsFile,
     institutions: InstitutionsFile,
+    peers: PeersFile,
     adapters: AdaptersFile,
     /// Never lawful here; read so that it can be refused by name.
     sandbox: Option<toml::Value>,
@@ -87,6 +88,12 @@ struct InstitutionsFile {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+struct PeersFile {
+    listen: String,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct AdaptersFile {
     sms: AdapterFile,
     face: AdapterFile,
@@ -113,6 +120,7 @@ impl Default for ConfigFile {
             log: LogFile::default(),
             metrics: MetricsFile::default(),
             institutions: InstitutionsFile::default(),
+            peers: PeersFile::default(),
             adapters: AdaptersFile::default(),
             sandbox: None,
         }
@@ -193,6 +201,8 @@ pub struct Production {
     pub metrics: Option<SocketAddr>,
     /// What institutions must show.
     pub policy: Policy,
+    /// Where other processes on the same database reach this one; `None`: it works alone.
+    pub peers: Option<SocketAddr>,
     pub adapters: Adapters,
 }
 
@@ -258,8 +268,9 @@ impl Config {
         if log_level.is_none() {
             refusals.push(Refusal::LogLevel(self.log_level.clone()));
         }
-        let metrics = metrics_address(&self.file.metrics.listen, &mut refusals);
         let policy = policy(&self.file.institutions, self.listen, &mut refusals);
+        let metrics = inside_address(&self.file.metrics.listen, Refusal::MetricsMalformed, Refusal::MetricsPublic, &mut refusals);
+        let peers = inside_address(&self.file.peers.listen, Refusal::PeersMalformed, Refusal::PeersPublic, &mut refusals);
         refusals.extend(folder_refusals(&self.data_folder, self.keys_folder.as_deref()));
         let sms = adapter("sms", &self.file.adapters.sms, &mut refusals);
         let face = adapter("face", &self.file.adapters.face, &mut refusals);
@@ -277,6 +288,7 @@ impl Config {
                 log_format: self.file.log.format,
                 metrics,
                 policy,
+                peers,
                 adapters: Adapters { sms: Sms::Http(sms), face: Face::Http(face), registry: Registry::Http(registry) },
             }),
             _ => Err(ConfigError::Refused(refusals)),
@@ -284,13 +296,13 @@ impl Config {
     }
 }
 
-/// Counters are for those who run the service: on this machine, or in a network of its own.
-fn metrics_address(text: &str, refusals: &mut Vec<Refusal>) -> Option<SocketAddr> {
+/// What is for those who run the service: on this machine, or in a network of its own.
+fn inside_address(text: &str, malformed: fn(String) -> Refusal, public: fn(SocketAddr) -> Refusal, refusals: &mut Vec<Refusal>) -> Option<SocketAddr> {
     if text.is_empty() {
         return None;
     }
     let Ok(address) = text.parse::<SocketAddr>() else {
-        refusals.push(Refusal::MetricsMalformed(text.to_owned()));
+        refusals.push(malformed(text.to_owned()));
         return None;
     };
     let is_inside = match address.ip() {
@@ -298,7 +310,7 @@ fn metrics_address(text: &str, refusals: &mut Vec<Refusal>) -> Option<SocketAddr
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local(),
     };
     if !is_inside {
-        refusals.push(Refusal::MetricsPublic(address));
+        refusals.push(public(address));
     }
     Some(address)
 }

@@ -9,11 +9,12 @@ use crate::identity::{Adapters, Identity};
 use crate::kept::Kept;
 use gongji_ledger::{PART_MAX, Part};
 use gongji_store::clock::Clock;
-use gongji_store::postgres::Turn;
+use gongji_store::postgres::Roster;
 use gongji_store::vault::VaultError;
 use gongji_store::{Engine, Fault, Limits, Options};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
@@ -80,6 +81,10 @@ pub enum OpenError {
     PartitionLostInDatabase(Part),
     #[error("这个数据库正被另一个 gongji 进程使用。请先停掉那个进程。")]
     DatabaseInUse,
+    #[error("{0} 的账本存在文件里,只能由一个进程办。要几个进程一起办,请先用 gongji copy 搬到 PostgreSQL;否则去掉配置里的 peers.listen。")]
+    NotShared(PathBuf),
+    #[error("peers.listen 的地址 {address} 监听不了,可能被别的程序占用:{source}")]
+    PeersAddress { address: SocketAddr, source: std::io::Error },
     #[error("{0} 的账本存在这个目录的文件里。要搬到数据库,请先停下程序,再运行 gongji copy;直接换地方会丢下里面的人和钱。")]
     IsInFiles(PathBuf),
     #[error("数据目录 {path} 用不了:{source}")]
@@ -97,8 +102,10 @@ pub struct Installation {
     is_new: bool,
     /// How much each partition keeps in memory.
     pub limits: Limits,
-    /// Of a database: the right to work there, from the first start on.
-    turn: Mutex<Option<Turn>>,
+    /// Of a database: the place among those that work there, from the first start on.
+    place: Mutex<Option<Arc<Roster>>>,
+    /// Where other processes that share the database reach this one; `None`: it works alone.
+    peers: Mutex<Option<TcpListener>>,
     _lock: File,
 }
 
@@ -126,7 +133,15 @@ impl Installation {
     /// Opens a folder that exists.
     pub fn open(folder: &Path) -> Result<Installation, OpenError> {
         let described = read(folder)?.ok_or_else(|| OpenError::Missing(folder.to_owned()))?;
-        Ok(Installation { folder: folder.to_owned(), described, is_new: false, limits: Limits::default(), turn: Mutex::default(), _lock: lock(folder)? })
+        Ok(Installation {
+            folder: folder.to_owned(),
+            described,
+            is_new: false,
+            limits: Limits::default(),
+            place: Mutex::default(),
+            peers: Mutex::default(),
+            _lock: lock(folder)?,
+        })
     }
 
     /// Opens a folder for `profile`, and makes it if there is none. `partitions` must be those it was made with.
@@ -147,10 +162,26 @@ impl Installation {
             {
                 return Err(OpenError::PartitionCount { folder: folder.to_owned(), found: described.partitions, asked });
             }
-            return Ok(Installation { folder: folder.to_owned(), described, is_new: false, limits: Limits::default(), turn: Mutex::default(), _lock: lock });
+            return Ok(Installation {
+                folder: folder.to_owned(),
+                described,
+                is_new: false,
+                limits: Limits::default(),
+                place: Mutex::default(),
+                peers: Mutex::default(),
+                _lock: lock,
+            });
         }
         let described = Described { layout: LAYOUT, profile, partitions: partitions.unwrap_or(1), is_seeded: false, store: None };
-        let installation = Installation { folder: folder.to_owned(), described, is_new: true, limits: Limits::default(), turn: Mutex::default(), _lock: lock };
+        let installation = Installation {
+            folder: folder.to_owned(),
+            described,
+            is_new: true,
+            limits: Limits::default(),
+            place: Mutex::default(),
+            peers: Mutex::default(),
+            _lock: lock,
+        };
         installation.write()?;
         Ok(installation)
     }
@@ -209,24 +240,50 @@ impl Installation {
         Ok(self.kept()?.last_stamp()?)
     }
 
-    /// Takes the right to work in the database, where it is one. Blocks while it watches whether somebody lives there: seconds.
-    pub fn take_turn(&self) -> Result<(), OpenError> {
+    /// Shares the database with other processes, and is reached by them at this address.
+    ///
+    /// # Errors
+    /// `NotShared` where the ledger is in files; `Folder` where the address is not to be had.
+    pub fn share_at(&self, address: SocketAddr) -> Result<(), OpenError> {
+        if self.described.store.is_none() {
+            return Err(OpenError::NotShared(self.folder.clone()));
+        }
+        let listener = TcpListener::bind(address).map_err(|source| OpenError::PeersAddress { address, source })?;
+        *self.peers.lock().expect("no holder of the peers panics") = Some(listener);
+        Ok(())
+    }
+
+    /// Takes a place among those that work in the database, where it is one. Blocks while it watches whoever stands against it: seconds.
+    pub fn take_place(&self) -> Result<(), OpenError> {
         let Kept::Database { store, .. } = self.kept()? else { return Ok(()) };
-        let mut turn = self.turn.lock().expect("no holder of the turn panics");
-        if turn.is_none() {
-            *turn = Some(Turn::take(&store)?.ok_or(OpenError::DatabaseInUse)?);
+        let mut place = self.place.lock().expect("no holder of the place panics");
+        if place.is_none() {
+            let address = self.peers.lock().expect("no holder of the peers panics").as_ref().map(TcpListener::local_addr).transpose().map_err(Fault::from)?;
+            let joined = Roster::join(&store, address.map(|address| address.to_string()).as_deref())?;
+            *place = Some(Arc::new(joined.ok_or(OpenError::DatabaseInUse)?));
         }
         Ok(())
     }
 
-    /// Turns true when another process has taken this one for dead and works in its place. `None`: nobody else can.
-    pub fn turn_lost(&self) -> Option<watch::Receiver<bool>> {
-        self.turn.lock().expect("no holder of the turn panics").as_ref().map(Turn::lost)
+    fn place(&self) -> Option<Arc<Roster>> {
+        self.place.lock().expect("no holder of the place panics").clone()
+    }
+
+    /// Turns true when other processes have taken this one for dead and work in its place. `None`: nobody else can.
+    pub fn place_lost(&self) -> Option<watch::Receiver<bool>> {
+        self.place().map(|place| place.lost())
+    }
+
+    /// Gives the place up, after everything has been stopped: others need not find out by themselves.
+    pub fn leave(&self) {
+        if let Some(place) = self.place() {
+            place.leave();
+        }
     }
 
     /// Starts everything that works in this folder. `keys` is the folder of the keys, where it is not inside the data folder.
     pub fn start(&self, clock: Arc<dyn Clock>, sandbox: Option<Sandbox>, adapters: Adapters, keys: Option<&Path>) -> Result<App, OpenError> {
-        self.take_turn()?;
+        self.take_place()?;
         let (parts, kept) = (self.described.partitions, self.kept()?);
         if !kept.has_vault()? && kept.last_stamp()? > 0 {
             // A new one would give numbers out again that the books know as somebody else.
@@ -242,8 +299,17 @@ impl Installation {
             });
         }
         let vault = kept.vault(&keys.map_or_else(|| self.folder.join(KEYS_FOLDER), Path::to_owned))?;
+        let options = Options { limits: self.limits, ..Options::new(parts) };
+        let place = self.place();
+        if let (Some(place), Kept::Database { store, .. }) = (&place, &kept) {
+            store.work_as(place);
+            vault.heed(place);
+        }
         let store = kept.store()?;
-        let engine = Engine::start(store, clock.clone(), Options { limits: self.limits, ..Options::new(parts) })?;
+        let engine = match (place, self.peers.lock().expect("no holder of the peers panics").take()) {
+            (Some(place), Some(listener)) => Engine::start_among(store, clock.clone(), options, place, vault.keys(), listener)?,
+            _ => Engine::start(store, clock.clone(), options)?,
+        };
         let identity = Identity::new(vault.clone(), adapters);
         Ok(App { engine, vault, identity, clock, asks: Default::default(), trust: Default::default(), metrics: Default::default(), sandbox })
     }

@@ -10,6 +10,9 @@ use tokio::time::MissedTickBehavior;
 /// How late a deadline may be acted on. No reader sees money as held past it in the meantime.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// Rounds between two writings of when sessions were last used, for other processes and the next start: a minute.
+const SEEN_ROUNDS: u32 = 60;
+
 /// Rounds between two sweeps of the vault: an hour.
 const SWEEP_ROUNDS: u32 = 3_600;
 
@@ -29,6 +32,11 @@ pub async fn tick(app: Arc<App>) {
         }
         if let Err(error) = webhooks.look().await {
             tracing::warn!(%error, "nobody is told of what is new in a feed; it is tried again in a second");
+        }
+        if round.is_multiple_of(SEEN_ROUNDS)
+            && let Err(error) = app.vault(|vault| vault.flush_last_seen()).await
+        {
+            tracing::warn!(%error, "when sessions were last used could not be written; it is tried again in a minute");
         }
         if round.is_multiple_of(SWEEP_ROUNDS) {
             let now = app.now();

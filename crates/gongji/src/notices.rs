@@ -25,6 +25,9 @@ const RECORDS_MAX: usize = 64;
 /// After a fault the job waits this long before it looks again.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether a partition is worked on here.
+const ELSEWHERE: Duration = Duration::from_secs(1);
+
 /// A kept notice, taken apart for the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Notice<'text> {
@@ -94,18 +97,25 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
 }
 
 async fn follow(app: Arc<App>, part: Part) {
-    let mut changes = app.engine.changes(part);
     loop {
-        changes.mark_unchanged();
-        match catch_up(&app, part).await {
-            // Nobody commits any more: the program ends.
-            Ok(()) if changes.changed().await.is_err() => return,
-            Ok(()) => {}
-            Err(error) => {
-                tracing::error!(notices.part = part, %error, "notices wait");
-                tokio::time::sleep(RETRY).await;
+        // Whoever works on the partition tells of it.
+        let Some(mut changes) = app.engine.changes_here(part) else {
+            tokio::time::sleep(ELSEWHERE).await;
+            continue;
+        };
+        loop {
+            changes.mark_unchanged();
+            match catch_up(&app, part).await {
+                // Nobody commits here any more.
+                Ok(()) if changes.changed().await.is_err() => break,
+                Ok(()) => {}
+                Err(error) => {
+                    tracing::error!(notices.part = part, %error, "notices wait");
+                    tokio::time::sleep(RETRY).await;
+                }
             }
         }
+        tokio::time::sleep(ELSEWHERE).await;
     }
 }
 
@@ -145,8 +155,9 @@ fn tell(app: &App, part: Part, journal: &mut dyn Journal) -> Result<Option<Vec<(
         }
     }
     let kept: Vec<Kept> = drafts.iter().map(|(draft, at)| Kept { holder: draft.holder.0, text: draft.kept().into(), created_ms: *at }).collect();
-    app.vault.put_notices(part, after, last, &kept)?;
-    Ok(Some(drafts))
+    // Another process may have told them meanwhile, texts and all.
+    let is_told_here = app.vault.put_notices(part, after, last, &kept)?;
+    Ok(Some(if is_told_here { drafts } else { Vec::new() }))
 }
 
 struct Telling<'app> {

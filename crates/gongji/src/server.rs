@@ -235,7 +235,7 @@ fn panicked(reason: Box<dyn Any + Send>) -> Response<Body> {
 /// Says whether the program works. While some partitions have stopped it is still the place to ask for those of the others.
 async fn health(State(app): State<Arc<App>>) -> (StatusCode, Json<serde_json::Value>) {
     let parts = app.engine.parts();
-    let stopped: Vec<u16> = (0..=parts).filter(|part| !app.engine.reading(*part).is_some_and(|reading| reading.is_writing)).collect();
+    let stopped: Vec<u16> = (0..=parts).filter(|part| !app.engine.is_served(*part)).collect();
     let (status, word) = match stopped.len() {
         0 => (StatusCode::OK, "ok"),
         some if some <= usize::from(parts) => (StatusCode::OK, "partly"),

@@ -16,7 +16,8 @@ const APPEND: &str = "with moved as (update ledger_part set seq = $2 where part 
 const RECORDS: &str = "select seq, stamp, directory, hash, payload from journal where part = $1 and seq > $2 order by seq limit $3";
 
 const ENROL: &str = "insert into ledger_part (part, parts, epoch, seq) values ($1, $2, 0, 0) on conflict do nothing";
-const RAISE: &str = "update ledger_part set epoch = epoch + 1 where part = $1 and ($2::bigint is null or epoch = $2) returning epoch, seq";
+const RAISE: &str = "update ledger_part set epoch = epoch + 1 where part = $1 and ($2::bigint is null or epoch = $2)
+    and ($3 = '' or exists (select 1 from part_owner where part_owner.part = $1 and name = $3)) returning epoch, seq";
 const LAST: &str = "select seq, stamp, hash from journal where part = $1 order by seq desc limit 1";
 
 pub struct PgJournal {
@@ -31,8 +32,8 @@ impl PgJournal {
         PgJournal { session, part, epoch: 0 }
     }
 
-    /// Raises the epoch. From then on every writer before is fenced off.
-    pub fn take_over(session: Session, part: Part, parts: Part, from: Option<u64>) -> Result<(PgJournal, Head), Fault> {
+    /// Raises the epoch. From then on every writer before is fenced off. `worker`: only if the partition is this process's.
+    pub fn take_over(session: Session, part: Part, parts: Part, from: Option<u64>, worker: &str) -> Result<(PgJournal, Head), Fault> {
         let number = part_number(part);
         session.execute(ENROL, &[&number, &part_number(parts)])?;
         for statement in [RAISE, LAST, APPEND, RECORDS] {
@@ -42,11 +43,11 @@ impl PgJournal {
         session.batch("begin")?;
         // The row stays locked until the end of the journal has been read: nobody commits in between.
         let from = from.map(signed).transpose()?;
-        let raised = session.query(RAISE, &[&number, &from])?;
+        let raised = session.query(RAISE, &[&number, &from, &worker])?;
         let last = session.query(LAST, &[&number])?;
         let [raised] = &raised[..] else {
             session.batch("rollback")?;
-            return Err(if from.is_some() { Fault::Fenced(part) } else { Fault::Damaged(format!("partition {part} has no fence")) });
+            return Err(if from.is_some() || !worker.is_empty() { Fault::Fenced(part) } else { Fault::Damaged(format!("partition {part} has no fence")) });
         };
         session.batch("commit").map_err(|error| Fault::Unknown(told(&error)))?;
         if session.warnings() != warnings {

@@ -23,6 +23,12 @@ pub struct InstitutionKey {
 
 pub(super) struct InstitutionKeyCache(ReadThrough<String, Arc<Known>>);
 
+impl InstitutionKeyCache {
+    pub(super) fn forget_all(&self) {
+        self.0.forget_all();
+    }
+}
+
 impl Default for InstitutionKeyCache {
     fn default() -> Self {
         Self(ReadThrough::new(CACHE_LEN_MAX))
@@ -72,7 +78,7 @@ impl Vault {
     /// The institution that owns this key, if it is right and not revoked.
     pub fn verify_institution_key(&self, key: &str) -> Result<Option<Arc<str>>> {
         let Some((part, key_id, secret)) = parse(key) else { return Ok(None) };
-        let found = self.0.institution_keys.0.get_or_load(key_id.to_owned(), || {
+        let found = self.0.institution_keys.0.get_or_load(key_id.to_owned(), self.may_remember(), || {
             self.read(|db, _| {
                 db.row("select institution, secret_sm3 from institution_key where part = ?1 and key_id = ?2 and revoked_ms is null", (part, key_id), |row| {
                     Ok(Arc::new(Known { institution: Arc::from(row.get::<String>(0)?), secret_sm3: row.get(1)? }))
@@ -85,7 +91,7 @@ impl Vault {
     /// As [`Vault::verify_institution_key`] from memory alone: `None` means "ask the disk", `Some` is the answer.
     pub fn institution_key_in_memory(&self, key: &str) -> Option<Option<Arc<str>>> {
         let Some((_, key_id, secret)) = parse(key) else { return Some(None) };
-        let known = self.0.institution_keys.0.get(&key_id.to_owned())?;
+        let known = self.may_remember().then(|| self.0.institution_keys.0.get(&key_id.to_owned()))??;
         Some(known.institution_if(secret))
     }
 
@@ -94,10 +100,13 @@ impl Vault {
         let Some(part) = key_id.get(..4).and_then(|part| u16::from_str_radix(part, 16).ok()) else {
             return Ok(false);
         };
-        let changed = self.write(|tx, _| {
-            tx.execute("update institution_key set revoked_ms = coalesce(revoked_ms, ?3) where part = ?1 and key_id = ?2", (part, key_id, now_ms))
-        })?;
-        self.0.institution_keys.0.forget([key_id.to_owned()]);
+        let changed = self.revoke(
+            |tx, _| {
+                let sql = "update institution_key set revoked_ms = coalesce(revoked_ms, ?3) where part = ?1 and key_id = ?2";
+                Ok((tx.execute(sql, (part, key_id, now_ms))?, true))
+            },
+            |_| self.0.institution_keys.0.forget([key_id.to_owned()]),
+        )?;
         Ok(changed == 1)
     }
 

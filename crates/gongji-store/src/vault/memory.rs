@@ -25,8 +25,11 @@ impl<K: Hash + Eq, V: Clone> ReadThrough<K, V> {
         self.rows.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
-    /// The row from memory, else from `load`; the flag tells whether memory holds it now.
-    pub(super) fn get_or_load<E>(&self, key: K, load: impl FnOnce() -> Result<Option<V>, E>) -> Result<Option<(V, bool)>, E> {
+    /// The row from memory, where that may answer, else from `load`; the flag tells whether memory holds it now.
+    pub(super) fn get_or_load<E>(&self, key: K, may_remember: bool, load: impl FnOnce() -> Result<Option<V>, E>) -> Result<Option<(V, bool)>, E> {
+        if !may_remember {
+            return Ok(load()?.map(|row| (row, false)));
+        }
         if let Some(row) = self.get(&key) {
             return Ok(Some((row, true)));
         }
@@ -50,6 +53,13 @@ impl<K: Hash + Eq, V: Clone> ReadThrough<K, V> {
         }
     }
 
+    /// Drops every row, as if each had been changed.
+    pub(super) fn forget_all(&self) {
+        let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        rows.clear();
+    }
+
     /// Drops the rows that `keep` does not want; they are still true on disk.
     pub(super) fn retain(&self, mut keep: impl FnMut(&V) -> bool) {
         self.rows.write().unwrap_or_else(PoisonError::into_inner).retain(|_, row| keep(row));
@@ -70,7 +80,7 @@ mod tests {
     #[test]
     fn a_row_revoked_while_it_was_being_loaded_is_not_kept() {
         let memory = ReadThrough::<u8, u8>::new(10);
-        let loaded = memory.get_or_load(1, || {
+        let loaded = memory.get_or_load(1, true, || {
             memory.forget([1]);
             Ok::<_, ()>(Some(7))
         });
@@ -81,8 +91,8 @@ mod tests {
     #[test]
     fn a_full_memory_still_answers() {
         let memory = ReadThrough::<u8, u8>::new(1);
-        assert_eq!(memory.get_or_load(1, || Ok::<_, ()>(Some(7))), Ok(Some((7, true))));
-        assert_eq!(memory.get_or_load(2, || Ok::<_, ()>(Some(8))), Ok(Some((8, false))));
+        assert_eq!(memory.get_or_load(1, true, || Ok::<_, ()>(Some(7))), Ok(Some((7, true))));
+        assert_eq!(memory.get_or_load(2, true, || Ok::<_, ()>(Some(8))), Ok(Some((8, false))));
         assert_eq!(memory.get(&2), None);
     }
 }

@@ -77,6 +77,12 @@ pub(super) struct Known {
     name_blind: [u8; 32],
 }
 
+impl PersonCache {
+    pub(super) fn forget_all(&self) {
+        self.0.forget_all();
+    }
+}
+
 impl Default for PersonCache {
     fn default() -> Self {
         Self(ReadThrough::new(CACHE_LEN_MAX))
@@ -96,11 +102,19 @@ impl Vault {
     /// As [`Vault::put_person`] for many, in one transaction: all or none. Answers are in the order of `people`.
     pub fn put_persons(&self, people: &[NewPerson], now_ms: i64) -> Result<Vec<PutPerson>> {
         let count = self.partition_count();
-        let done = self.write(|tx, keys| people.iter().map(|person| put_person(tx, keys, count, person, now_ms)).collect::<Result<Vec<_>>>())?;
-        // A changed name must not be answered from memory.
-        let changed = people.iter().zip(&done).filter(|(_, put)| matches!(put, PutPerson::Changed(_)));
-        self.0.people.0.forget(changed.map(|(person, _)| id_blind(self.keys(), person.id_number.reveal())));
-        Ok(done)
+        let is_changed = |put: &PutPerson| matches!(put, PutPerson::Changed(_));
+        self.revoke(
+            |tx, keys| {
+                let done = people.iter().map(|person| put_person(tx, keys, count, person, now_ms)).collect::<Result<Vec<_>>>()?;
+                let are_any = done.iter().any(is_changed);
+                Ok((done, are_any))
+            },
+            // A changed name must not be answered from memory.
+            |done| {
+                let changed = people.iter().zip(done).filter(|(_, put)| is_changed(put));
+                self.0.people.0.forget(changed.map(|(person, _)| id_blind(self.keys(), person.id_number.reveal())));
+            },
+        )
     }
 
     /// Opens one person.
@@ -144,7 +158,7 @@ impl Vault {
     /// For the write path, which should not leave the async thread for what memory knows.
     pub fn match_person_in_memory(&self, id_number: &str, name: &str) -> Option<Option<u64>> {
         let id_blind = id_blind(&self.0.keys, id_number);
-        let known = self.0.people.0.get(&id_blind)?;
+        let known = self.may_remember().then(|| self.0.people.0.get(&id_blind))??;
         let name_blind = name_blind(&self.0.keys, &id_blind, name);
         Some(equal_in_constant_time(&known.name_blind, &name_blind).then_some(known.holder))
     }
@@ -161,7 +175,7 @@ impl Vault {
     }
 
     fn known(&self, id_blind: &[u8; 32], id_number: &str) -> Result<Option<Known>> {
-        let loaded = self.0.people.0.get_or_load(*id_blind, || {
+        let loaded = self.0.people.0.get_or_load(*id_blind, self.may_remember(), || {
             let part = self.partition_of(id_number);
             self.read(|db, _| {
                 db.row("select holder, name_blind from person where part = ?1 and id_blind = ?2", (part, id_blind), |row| {

@@ -120,6 +120,10 @@ impl Default for SessionCache {
 }
 
 impl SessionCache {
+    pub(super) fn forget_all(&self) {
+        self.0.forget_all();
+    }
+
     pub(super) fn forget_ended(&self, now_ms: i64) {
         self.0.retain(|live| live.is_alive(now_ms));
     }
@@ -162,28 +166,35 @@ impl Vault {
         let low = u64::from_be_bytes(random()) >> 16;
         let session = Session { id: (u64::from(part) << 48) | low, holder, created_ms: now_ms, last_seen_ms: now_ms, ends_ms: now_ms + SESSION_MS_MAX };
         let label: String = label.chars().filter(|letter| !letter.is_control()).take(LABEL_LEN_MAX).collect();
-        let pushed_out = self.write(|tx, keys| {
-            let sealed_label = keys.seal(Place::new("session", "label", session.id), &label);
-            tx.execute(
-                "insert into session (part, token_sm3, session_id, holder, sealed_label, created_ms, last_seen_ms, ends_ms)
-                 values (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7)",
-                (part, token.digest(), sql_id(session.id), sql_id(holder), sealed_label, now_ms, session.ends_ms),
-            )?;
-            tx.rows(
-                "delete from session where part = ?1 and token_sm3 in
-                 (select token_sm3 from session where part = ?1 and holder = ?2 order by last_seen_ms desc, created_ms desc limit 9223372036854775807 offset ?3)
-                 returning token_sm3",
-                (part, sql_id(holder), SESSIONS_PER_HOLDER_MAX as i64),
-                |row| row.get(0),
-            )
-        })?;
-        self.0.sessions.0.forget(pushed_out);
+        self.revoke(
+            |tx, keys| {
+                let sealed_label = keys.seal(Place::new("session", "label", session.id), &label);
+                tx.execute(
+                    "insert into session (part, token_sm3, session_id, holder, sealed_label, created_ms, last_seen_ms, ends_ms)
+                     values (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7)",
+                    (part, token.digest(), sql_id(session.id), sql_id(holder), sealed_label, now_ms, session.ends_ms),
+                )?;
+                let pushed_out: Vec<[u8; 32]> = tx.rows(
+                    "delete from session where part = ?1 and token_sm3 in
+                     (select token_sm3 from session where part = ?1 and holder = ?2
+                      order by last_seen_ms desc, created_ms desc limit 9223372036854775807 offset ?3)
+                     returning token_sm3",
+                    (part, sql_id(holder), SESSIONS_PER_HOLDER_MAX as i64),
+                    |row| row.get(0),
+                )?;
+                let are_any = !pushed_out.is_empty();
+                Ok((pushed_out, are_any))
+            },
+            |pushed_out| self.0.sessions.0.forget(pushed_out.iter().copied()),
+        )?;
         Ok((token, session))
     }
 
     /// The session of a token if memory knows it. Touches no disk, so it may be called in async code.
     pub fn session_in_memory(&self, token: &SessionToken, now_ms: i64) -> InMemory {
-        match self.0.sessions.0.get(&token.digest()) {
+        match self.may_remember().then(|| self.0.sessions.0.get(&token.digest())).flatten() {
+            // It may have been used meanwhile where another process has seen it.
+            Some(live) if self.is_shared() && !live.is_alive(now_ms) => InMemory::Unknown,
             Some(live) => live.seen(now_ms).map_or(InMemory::Ended, InMemory::Live),
             None => InMemory::Unknown,
         }
@@ -192,7 +203,11 @@ impl Vault {
     /// The session of a token, from memory or disk; `None` when there is none or it is over.
     pub fn session(&self, token: &SessionToken, now_ms: i64) -> Result<Option<Session>> {
         let digest = token.digest();
-        let loaded = self.0.sessions.0.get_or_load(digest, || {
+        let may_remember = self.may_remember();
+        if self.is_shared() && self.0.sessions.0.get(&digest).is_some_and(|live| !live.is_alive(now_ms)) {
+            self.0.sessions.0.forget([digest]);
+        }
+        let loaded = self.0.sessions.0.get_or_load(digest, may_remember, || {
             self.read(|db, _| {
                 db.row(&format!("select {COLUMNS} from session where part = ?1 and token_sm3 = ?2"), (token.part(), digest), |row| live(row).map(Arc::new))
             })
@@ -231,12 +246,13 @@ impl Vault {
     /// Logs out the bearer of this token.
     pub fn end_session(&self, token: &SessionToken) -> Result<()> {
         let digest = token.digest();
-        self.write(|tx, _| {
-            tx.execute("delete from session where part = ?1 and token_sm3 = ?2", (token.part(), digest))?;
-            Ok(())
-        })?;
-        self.0.sessions.0.forget([digest]);
-        Ok(())
+        self.revoke(
+            |tx, _| {
+                tx.execute("delete from session where part = ?1 and token_sm3 = ?2", (token.part(), digest))?;
+                Ok(((), true))
+            },
+            |()| self.0.sessions.0.forget([digest]),
+        )
     }
 
     /// Ends one session of a person by its number; false when the person has no such session.
@@ -251,17 +267,19 @@ impl Vault {
     }
 
     fn delete_sessions(&self, which: &str, holder: u64, session_id: u64) -> Result<usize> {
-        let gone = self.write(|tx, _| {
-            tx.rows(
-                &format!("delete from session where part = ?1 and holder = ?2 and {which} returning token_sm3"),
-                (part_of(holder), sql_id(holder), sql_id(session_id)),
-                |row| row.get(0),
-            )
-        })?;
-        let count = gone.len();
-        // After the commit: whoever is told "revoked" finds neither disk nor memory saying otherwise.
-        self.0.sessions.0.forget(gone);
-        Ok(count)
+        let gone = self.revoke(
+            |tx, _| {
+                let gone: Vec<[u8; 32]> = tx.rows(
+                    &format!("delete from session where part = ?1 and holder = ?2 and {which} returning token_sm3"),
+                    (part_of(holder), sql_id(holder), sql_id(session_id)),
+                    |row| row.get(0),
+                )?;
+                let are_any = !gone.is_empty();
+                Ok((gone, are_any))
+            },
+            |gone| self.0.sessions.0.forget(gone.iter().copied()),
+        )?;
+        Ok(gone.len())
     }
 
     /// Writes the last uses that only memory knows. A job calls it every minute; a crash before loses a minute of use.
@@ -285,7 +303,8 @@ impl Vault {
     fn write_last_seen(&self, seen: &[([u8; 32], Arc<Live>)]) -> Result<()> {
         self.write(|tx, _| {
             for (digest, live) in seen {
-                let sql = "update session set last_seen_ms = ?3 where part = ?1 and token_sm3 = ?2";
+                // Another process may have seen it later.
+                let sql = "update session set last_seen_ms = ?3 where part = ?1 and token_sm3 = ?2 and last_seen_ms < ?3";
                 tx.execute(sql, (part_of(live.holder), digest, live.last_seen_ms.load(Ordering::Relaxed)))?;
             }
             Ok(())

@@ -16,4 +16,5 @@ mod postgres_proxy;
 mod postgres_server;
 mod postgres_standby;
 mod power;
+mod sharing;
 mod stores;

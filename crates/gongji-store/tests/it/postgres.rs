@@ -4,7 +4,7 @@ use crate::country::{clock, id};
 use crate::postgres_proxy::{Cut, Proxy};
 use crate::postgres_server::Database;
 use gongji_ledger::{HolderId, Part, RecordHead};
-use gongji_store::postgres::{PostgresStore, Turn};
+use gongji_store::postgres::{PostgresStore, Roster};
 use gongji_store::store::{Head, Journal, Record, Store, Tables};
 use gongji_store::{Engine, Fault, Options};
 use gongji_wallet::event::Fact;
@@ -160,18 +160,33 @@ fn a_lost_partition_is_missed() {
 fn one_process_has_the_turn_until_it_lets_go() {
     let database = Database::new();
     let store = PostgresStore::open(&database.url(), 1).unwrap();
-    let turn = Turn::take(&store).unwrap().expect("nobody works here");
-    assert!(Turn::take(&store).unwrap().is_none(), "its beat was seen");
-    drop(turn);
-    let turn = Turn::take(&store).unwrap().expect("given back");
-    let mut lost = turn.lost();
+    let join = |address| Roster::join(&store, address).unwrap();
+    let alone = join(None).expect("nobody works here");
+    assert!(join(None).is_none() && join(Some("127.0.0.1:1")).is_none(), "its beat was seen");
+    drop(alone);
+    let alone = join(None).expect("given back");
+    let mut lost = alone.lost();
     assert!(!*lost.borrow());
-    database.sql("update process set name = 'another'");
+    database.sql("delete from process");
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async { lost.wait_for(|is_lost| *is_lost).await.map(drop) }).unwrap();
-    drop(turn);
-    assert_eq!(database.sql("select name from process").trim(), "another", "what is another's is not given back");
-    // That one's beat does not move.
-    assert!(Turn::take(&store).unwrap().is_some());
+    assert!(!alone.is_current());
+    // One that was taken for dead takes nothing over any more.
+    let other = join(None).unwrap();
+    let (late, store_of_other) = (PostgresStore::open(&database.url(), 1).unwrap(), PostgresStore::open(&database.url(), 1).unwrap());
+    late.work_as(&alone);
+    store_of_other.work_as(&other);
+    assert!(store_of_other.take_over(1).is_ok());
+    assert!(matches!(late.take_over(1), Err(Fault::Fenced(1))));
+    drop(alone);
+    assert_eq!(database.sql("select count(*) from process").trim(), "1", "what is another's is not given back");
+    drop(other);
+    // Those that can be reached share it.
+    let (one, two) = (join(Some("127.0.0.1:1")).unwrap(), join(Some("127.0.0.1:2")).unwrap());
+    assert!(join(None).is_none());
+    let was = database.sql("select name from part_owner where part = 1").trim().to_owned();
+    assert!(one.claim(1, &was).unwrap() && !two.claim(1, "").unwrap(), "one of them takes it");
+    assert!(!two.hand(1, one.name()).unwrap() && one.hand(1, two.name()).unwrap());
+    assert_eq!(database.sql("select name from part_owner where part = 1").trim(), two.name());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

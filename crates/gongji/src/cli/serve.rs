@@ -33,12 +33,16 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
         LogFormat::Text => logging.with_ansi(false).try_init(),
     };
     super::within_runtime(async move {
+        let stopping = super::stopping();
         let mut installation = Installation::open_or_create(&production.data_folder, Profile::Production, Some(production.partitions))?;
         installation.limits.people = production.people_in_memory;
         if let Some(url) = &production.store {
             installation.keep_in(url)?;
         }
-        let Some(installation) = until_it_is_our_turn(installation).await? else { return Ok(()) };
+        if let Some(address) = production.peers {
+            installation.share_at(address)?;
+        }
+        let Some(installation) = until_there_is_a_place(installation, stopping.clone()).await? else { return Ok(()) };
         let app = Arc::new(installation.start(Arc::new(SystemClock), None, production.adapters, production.keys_folder.as_deref())?);
         let listener = tokio::net::TcpListener::bind(production.listen).await.with_context(|| format!("{} 监听不了,可能被别的程序占用", production.listen))?;
         tracing::info!(listen.address = %listener.local_addr()?, store.partitions = installation.partitions(), "serving");
@@ -51,10 +55,10 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
                 Some(tokio::spawn(serve_watchers(Arc::clone(&app), listener)))
             }
         };
-        let lost = installation.turn_lost();
+        let lost = installation.place_lost();
         let edge = server::Profile { policy: production.policy, ..server::Profile::production(production.hosts) };
         let router = server::router(Arc::clone(&app), edge);
-        let served = server::serve(listener, Arc::clone(&app.metrics), router, stopped_or_replaced(lost.clone())).await;
+        let served = server::serve(listener, Arc::clone(&app.metrics), router, stopped_or_replaced(stopping, lost.clone())).await;
         if let Some(watched) = watched {
             watched.abort();
             let _ = watched.await;
@@ -63,36 +67,36 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
         let _ = ticking.await;
         app.engine.flush().await;
         app.engine.stop();
+        installation.leave();
         tracing::info!("stopped");
-        // A service manager starts it again, as the other's spare.
-        anyhow::ensure!(!lost.is_some_and(|lost| *lost.borrow()), "另一个 gongji 进程接管了数据库,这个进程已经停下。");
+        // A service manager starts it again, beside the others or as their spare.
+        anyhow::ensure!(!lost.is_some_and(|lost| *lost.borrow()), "这个进程停顿太久,另一个 gongji 进程接管了数据库,它已经停下。");
         Ok(served?)
     })
 }
 
-/// Resolves when the program is asked to stop, or another process works in its place.
-async fn stopped_or_replaced(lost: Option<watch::Receiver<bool>>) {
-    let replaced = async {
-        let Some(mut lost) = lost else { return std::future::pending().await };
-        if lost.wait_for(|is_lost| *is_lost).await.is_err() {
+/// Resolves when the program is asked to stop, or others work in its place.
+async fn stopped_or_replaced(stopping: watch::Receiver<bool>, lost: Option<watch::Receiver<bool>>) {
+    let turns = async |told: Option<watch::Receiver<bool>>| {
+        let Some(mut told) = told else { return std::future::pending().await };
+        if told.wait_for(|is_so| *is_so).await.is_err() {
             std::future::pending().await
         }
     };
     tokio::select! {
-        () = super::asked_to_stop() => {}
-        () = replaced => {}
+        () = turns(Some(stopping)) => {}
+        () = turns(lost) => {}
     }
 }
 
-/// Waits while another process works on the same database, as its spare. `None`: asked to stop before.
-async fn until_it_is_our_turn(installation: Installation) -> anyhow::Result<Option<Arc<Installation>>> {
+/// Waits while another process works alone on the same database, as its spare. `None`: asked to stop before.
+async fn until_there_is_a_place(installation: Installation, mut stopping: watch::Receiver<bool>) -> anyhow::Result<Option<Arc<Installation>>> {
     let installation = Arc::new(installation);
-    let stopping = std::pin::pin!(super::asked_to_stop());
     let watched = Arc::clone(&installation);
     let waiting = tokio::task::spawn_blocking(move || {
         let mut is_told = false;
         loop {
-            match watched.take_turn() {
+            match watched.take_place() {
                 // Nobody waits for this one any more.
                 Err(OpenError::DatabaseInUse) if Arc::strong_count(&watched) > 1 => {
                     if !is_told {
@@ -106,7 +110,7 @@ async fn until_it_is_our_turn(installation: Installation) -> anyhow::Result<Opti
     });
     tokio::select! {
         taken = waiting => taken??,
-        () = stopping => return Ok(None),
+        _ = stopping.wait_for(|is_so| *is_so) => return Ok(None),
     }
     Ok(Some(installation))
 }

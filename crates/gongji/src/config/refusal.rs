@@ -21,6 +21,8 @@ pub enum Refusal {
     CertificateUnbelieved,
     CertificateHalf,
     AnswerKey,
+    PeersMalformed(String),
+    PeersPublic(SocketAddr),
     KeysOpen(PathBuf),
     DataOpen(PathBuf),
     AdapterMissing(&'static str),
@@ -51,6 +53,8 @@ impl Refusal {
             Refusal::CertificateUnbelieved => "certificate-unbelieved",
             Refusal::CertificateHalf => "certificate-half",
             Refusal::AnswerKey => "answer-key",
+            Refusal::PeersMalformed(_) => "peers-malformed",
+            Refusal::PeersPublic(_) => "peers-public",
             Refusal::KeysOpen(_) => "keys-open",
             Refusal::DataOpen(_) => "data-open",
             Refusal::AdapterMissing(_) => "adapter-missing",
@@ -88,6 +92,8 @@ impl Refusal {
                 "institutions.certificate_required = true,却没有写 institutions.certificate_header:代理把证书指纹写在哪个头里?".to_owned()
             }
             Refusal::AnswerKey => "institutions.answer_key 从 1 开始。".to_owned(),
+            Refusal::PeersMalformed(text) => format!("peers.listen = \"{text}\" 要写成 地址:端口,比如 10.0.0.5:7070;只有一个进程就空着。"),
+            Refusal::PeersPublic(address) => format!("peers.listen = \"{address}\" 要是本机或内网的一个确定地址:别的进程按它来找这个进程。"),
             Refusal::KeysOpen(path) => format!("密钥目录 {} 别人也能看,请运行 chmod 700 {0}。", path.display()),
             Refusal::DataOpen(path) => format!("数据目录 {} 别人也能改,请运行 chmod go-w {0}。", path.display()),
             Refusal::AdapterMissing(name) => format!("缺外部服务 {0}({1}):请写 adapters.{0}.url,约定见 docs/adapters.md。", name, what(name)),

@@ -55,6 +55,9 @@ fn each_unsafe_setting_is_refused_by_name() {
     check(&[("https://wallet.example.cn", "")], &["base-url-missing"]);
     check(&[("partitions = 4", "partitions = 0")], &["partition-range"]);
     check(&[("partitions = 4", "partitions = 5000")], &["partition-range"]);
+    for (peers, names) in [("127.0.0.1:7070", &[][..]), ("10.0.0.5:7070", &[]), ("0.0.0.0:7070", &["peers-public"]), ("7070", &["peers-malformed"])] {
+        check(&[("[adapters.sms]", &format!("[peers]\nlisten = \"{peers}\"\n[adapters.sms]"))], names);
+    }
     for (store, names) in [
         ("postgres://gongji@%2Frun%2Fpostgresql/gongji", &[][..]),
         ("host=/run/postgresql dbname=gongji", &[]),

@@ -51,7 +51,7 @@ pub async fn watch(app: Arc<App>) {
     tokio::time::sleep(FIRST_REST).await;
     loop {
         let begun = Instant::now();
-        for part in 0..=app.engine.parts() {
+        for part in (0..=app.engine.parts()).filter(|part| app.engine.reading(*part).is_some_and(|reading| reading.is_here)) {
             if let Err(fault) = add_up(&app, part).await
                 && !matches!(fault, Fault::Stopped(_))
             {

@@ -130,11 +130,14 @@ fn routes(page: &mut Page, routes: &Names<RouteCount>) {
     }
 }
 
+/// Which process works on a partition: the sum over all processes is 1.
+const WRITING: &str = "gongji_partition_writing";
+
 /// A gauge or counter of every partition: name, type, help, and its value.
 type OfPartition = (&'static str, &'static str, &'static str, fn(&Reading, i64) -> String);
 
 const OF_PARTITIONS: [OfPartition; 13] = [
-    ("gongji_partition_writing", "gauge", "1 where this process takes requests for the partition.", |one, _| u64::from(one.is_writing).to_string()),
+    (WRITING, "gauge", "1 where this process takes requests for the partition.", |one, _| u64::from(one.is_writing).to_string()),
     ("gongji_partition_epoch", "gauge", "Epoch of the partition's writer; it grows at each take-over.", |one, _| one.epoch.to_string()),
     ("gongji_partition_records_total", "counter", "Committed records: the number of the last one.", |one, _| one.seq.to_string()),
     ("gongji_partition_queue", "gauge", "Requests, and groups of them, that wait for the partition's writer.", |one, _| one.queued.to_string()),
@@ -169,11 +172,13 @@ fn of_partitions(page: &mut Page, app: &App, now: i64) {
     page.one("gongji_partition_queue_max", "gauge", "Places in a partition's queue; a full one answers 503.", gongji_store::QUEUE_MAX);
     for (name, kind, help, value) in OF_PARTITIONS {
         page.head(name, kind, help);
-        for (part, reading) in &readings {
+        // Of another process's partition it is said here that it is not this one's, and no more.
+        for (part, reading) in readings.iter().filter(|(_, reading)| reading.is_here || name == WRITING) {
             page.sample(name, &format!("part=\"{part}\""), value(reading, now));
         }
     }
-    let sums = app.metrics.books.all();
+    let mut sums = app.metrics.books.all();
+    sums.retain(|part, _| readings.iter().any(|(here, reading)| here == part && reading.is_here));
     page.head("gongji_books_sum_fen", "gauge", "All balances of the partition's books added up; anything but 0 is an alarm.");
     for (part, sum) in &sums {
         page.sample("gongji_books_sum_fen", &format!("part=\"{part}\""), sum.fen);
