@@ -240,17 +240,19 @@ impl Installation {
         Ok(self.kept()?.last_stamp()?)
     }
 
-    /// Shares the database with other processes, and is reached by them at this address.
+    /// Shares the database with other processes, and is reached by them at this address. With port 0 the system chooses one, and it is told.
     ///
     /// # Errors
-    /// `NotShared` where the ledger is in files; `Folder` where the address is not to be had.
-    pub fn share_at(&self, address: SocketAddr) -> Result<(), OpenError> {
+    /// `NotShared` where the ledger is in files; `PeersAddress` where the address is not to be had.
+    pub fn share_at(&self, address: SocketAddr) -> Result<SocketAddr, OpenError> {
         if self.described.store.is_none() {
             return Err(OpenError::NotShared(self.folder.clone()));
         }
-        let listener = TcpListener::bind(address).map_err(|source| OpenError::PeersAddress { address, source })?;
+        let failed = |source| OpenError::PeersAddress { address, source };
+        let listener = TcpListener::bind(address).map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
         *self.peers.lock().expect("no holder of the peers panics") = Some(listener);
-        Ok(())
+        Ok(bound)
     }
 
     /// Takes a place among those that work in the database, where it is one. Blocks while it watches whoever stands against it: seconds.

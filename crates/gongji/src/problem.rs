@@ -18,6 +18,7 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, SET_COOKIE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use gongji_store::Fault;
+use gongji_store::vault::VaultError;
 use gongji_wallet::Reason;
 use gongji_wallet::reason::Words;
 use serde::Serialize;
@@ -509,6 +510,8 @@ impl From<AppError> for Problem {
     fn from(error: AppError) -> Problem {
         match error {
             AppError::Fault(fault) => fault.into(),
+            // The disk is full, or the database is away: the same request works when it is not.
+            AppError::Vault(error @ (VaultError::Database(_) | VaultError::Store(_))) => unavailable(&error),
             AppError::Vault(error) => internal(&error),
             AppError::Job(error) => internal(&error),
         }
@@ -519,20 +522,16 @@ impl From<Fault> for Problem {
     fn from(fault: Fault) -> Problem {
         match fault {
             Fault::Busy => Edge::Busy.into(),
-            Fault::Stopped(_) | Fault::Unknown(_) | Fault::Fenced(_) => {
-                let problem = Problem::from(Edge::Unavailable);
-                tracing::error!(trace_id = problem.body.trace_id, %fault, "a partition does not answer");
-                problem
-            }
-            Fault::Failed(_) | Fault::Damaged(_) | Fault::PartitionCount { .. } => internal(&fault),
+            Fault::Stopped(_) | Fault::Unknown(_) | Fault::Fenced(_) | Fault::Failed(_) => unavailable(&fault),
+            fault => internal(&fault),
         }
     }
 }
 
 impl From<IdentityError> for Problem {
     fn from(error: IdentityError) -> Problem {
-        if let IdentityError::Fault(fault) = &error {
-            return internal(fault);
+        if let IdentityError::Fault(fault) = error {
+            return AppError::Vault(fault).into();
         }
         let status = StatusCode::from_u16(error.status()).expect("an identity error has an HTTP status");
         let mut problem = Problem::new(status, error.words());
@@ -552,6 +551,13 @@ impl From<IdentityError> for Problem {
             _ => problem,
         }
     }
+}
+
+/// The world failed, and will do better: logged here, told without its details.
+fn unavailable(error: &dyn std::fmt::Display) -> Problem {
+    let problem = Problem::from(Edge::Unavailable);
+    tracing::error!(trace_id = problem.body.trace_id, %error, "the store does not answer");
+    problem
 }
 
 /// The world failed: logged here, told without its details.
@@ -599,6 +605,20 @@ impl From<crate::service::family::OnBehalfError> for Problem {
         match error {
             crate::service::family::OnBehalfError::Identity(error) => error.into(),
             crate::service::family::OnBehalfError::Service(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_as_something_that_passes() {
+        for error in [AppError::from(Fault::Failed("database or disk is full".to_owned())), VaultError::Store(Fault::Failed(String::new())).into()] {
+            let problem = Problem::from(error);
+            assert_eq!((problem.status, problem.retry_after), (StatusCode::SERVICE_UNAVAILABLE, Some(BUSY_RETRY_S)));
+            assert!(problem.body.retryable && !problem.body.next_step.is_empty());
         }
     }
 }

@@ -225,3 +225,32 @@ async fn after_stop_the_books_are_written_and_nothing_is_taken_in() {
         assert_eq!(place.dump(1), books);
     }
 }
+
+/// A clock that breaks when it is told to: a bug in the middle of a batch.
+struct Breaking(std::sync::atomic::AtomicBool);
+
+impl gongji_store::clock::Clock for Breaking {
+    fn now(&self) -> i64 {
+        assert!(!self.0.load(std::sync::atomic::Ordering::SeqCst), "a planted bug");
+        morning()
+    }
+}
+
+#[tokio::test]
+async fn a_writer_that_stumbles_over_its_successors_books_was_fenced_and_had_no_bug() {
+    for place in places(1) {
+        for has_successor in [false, true] {
+            let breaking = Arc::new(Breaking(false.into()));
+            let store = place.open(1).unwrap();
+            let engine = gongji_store::Engine::start(store.clone(), breaking.clone(), gongji_store::Options::new(1)).unwrap();
+            if has_successor {
+                store.take_over(1).unwrap();
+            }
+            breaking.0.store(true, std::sync::atomic::Ordering::SeqCst);
+            let Step { part, request } = step(1, 900, Command::CreateHolder { holder: gongji_ledger::HolderId::new(1, 9) });
+            let told = engine.ask(part, request).await;
+            assert_eq!(matches!(told, Err(Fault::Fenced(1))), has_successor, "{told:?}");
+            assert_eq!(matches!(told, Err(Fault::Unknown(_))), !has_successor, "{told:?}");
+        }
+    }
+}

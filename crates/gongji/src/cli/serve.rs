@@ -40,7 +40,8 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
             installation.keep_in(url)?;
         }
         if let Some(address) = production.peers {
-            installation.share_at(address)?;
+            let address = installation.share_at(address)?;
+            tracing::info!(peers.address = %address, "reached by other processes");
         }
         let Some(installation) = until_there_is_a_place(installation, stopping.clone()).await? else { return Ok(()) };
         let app = Arc::new(installation.start(Arc::new(SystemClock), None, production.adapters, production.keys_folder.as_deref())?);
