@@ -15,7 +15,7 @@ use crate::postgres::Roster;
 use crate::postgres::session::wait;
 use crate::projector::Item;
 use crate::seal::Keys;
-use crate::shared::Limits;
+use crate::shared::{Limits, Shared};
 use crate::store::Store;
 pub(crate) use doors::Doors;
 use gongji_ledger::{HolderId, InstitutionId, Part};
@@ -358,7 +358,6 @@ impl Engine {
     pub async fn lines(&self, holder: HolderId, before: Option<u64>, max: usize, wanted: impl Fn(&Line) -> bool) -> Result<Vec<Line>, Fault> {
         // The person first: the lines that this version of it names are in memory or in the books by then.
         let Some(person) = self.holder(holder)? else { return Ok(Vec::new()) };
-        self.lines_known(holder.part()).await?;
         let mut number = person.last_line;
         if let Some(before) = before
             && let Some(line) = self.line_numbered(holder.part(), before)?
@@ -382,20 +381,39 @@ impl Engine {
 
     /// One statement line, if it is this holder's.
     pub async fn line(&self, holder: HolderId, number: u64) -> Result<Option<Line>, Fault> {
-        self.lines_known(holder.part()).await?;
         Ok(self.line_numbered(holder.part(), number)?.filter(|line| line.holder == holder))
     }
 
-    /// What another process's memory has is waited for in the books.
-    async fn lines_known(&self, part: Part) -> Result<(), Fault> {
-        if self.doors.here(part).is_some() { Ok(()) } else { self.lines_written(part).await }
+    fn line_numbered(&self, part: Part, number: u64) -> Result<Option<Line>, Fault> {
+        self.numbered(part, |shared| shared.lines.get(number), |books| books.line(number))
     }
 
-    fn line_numbered(&self, part: Part, number: u64) -> Result<Option<Line>, Fault> {
-        match self.doors.handle(part).and_then(|handle| handle.shared.line(number)) {
-            Some(line) => Ok(Some(line)),
-            None => self.read(part, |books| books.line(number)),
+    /// What stands in an order of its own: from memory or from the books. Another process's memory is not asked: what it has is waited for in the books.
+    fn numbered<T>(
+        &self,
+        part: Part,
+        memory: impl Fn(&Shared) -> Option<T>,
+        books: impl Fn(&mut Books) -> Result<Option<T>, Fault>,
+    ) -> Result<Option<T>, Fault> {
+        if let Some(found) = self.doors.handle(part).and_then(|handle| memory(&handle.shared)) {
+            return Ok(Some(found));
         }
+        if let Some(found) = self.read(part, &books)? {
+            return Ok(Some(found));
+        }
+        if part > self.parts || self.doors.here(part).is_some() || self.doors.peers.is_none() {
+            return Ok(None);
+        }
+        match self.doors.look(part, &Call::LinesWritten(part))? {
+            Some(Answer::LinesWritten(written)) => written?,
+            Some(_) => return Err(Fault::Stopped(part)),
+            None => {
+                if let Some(found) = self.doors.handle(part).and_then(|handle| memory(&handle.shared)) {
+                    return Ok(Some(found));
+                }
+            }
+        }
+        self.read(part, books)
     }
 
     /// Why a line that an account names is nowhere.
@@ -444,10 +462,7 @@ impl Engine {
     }
 
     pub fn taking(&self, part: Part, number: u64) -> Result<Option<Taking>, Fault> {
-        match self.handles.get(usize::from(part)).and_then(|handle| handle.shared.takings.get(number)) {
-            Some(taking) => Ok(Some(taking)),
-            None => self.read(part, |books| books.taking(number)),
-        }
+        self.numbered(part, |shared| shared.takings.get(number), |books| books.taking(number))
     }
 
     /// An institution's orders, newest first.

@@ -62,6 +62,10 @@ impl Share {
                 return;
             }
             let view = self.views.borrow_and_update().clone();
+            // What was seen last may be long over.
+            if !self.peers.is_current() {
+                continue;
+            }
             self.peers.keep_only(&view);
             if let Err(fault) = self.turn(&view) {
                 tracing::warn!(%fault, "this process's share of the partitions could not be put in order; it is tried again");

@@ -249,7 +249,11 @@ impl Beat {
                 // Whoever waits for news hears of it.
                 self.state.view.send_modify(|_| ());
             }
-            Err(fault) => tracing::warn!(%fault, "this process cannot say that it lives"),
+            Err(fault) => {
+                tracing::warn!(%fault, "this process cannot say that it lives");
+                // Nobody waits for news from a database that is away.
+                self.state.view.send_modify(|_| ());
+            }
         }
     }
 
@@ -270,9 +274,7 @@ impl Beat {
                 processes.remove(&name);
             }
         }
-        let rows = session.query(OWNERS, &[])?;
-        let owners = rows.iter().map(|row| Ok((part(row, 0)?, row.try_get(1)?))).collect::<Result<_, Fault>>()?;
-        Ok(Some(View { processes, owners }))
+        Ok(Some(View { processes, owners: owners(session)? }))
     }
 
     fn leave(&mut self) {
@@ -340,6 +342,10 @@ fn living(session: &Session, but: &str) -> Result<Vec<Other>, Fault> {
     let rows = session.query(LIVING, &[])?;
     let all = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)));
     all.filter(|other: &Result<Other, Fault>| other.as_ref().map_or(true, |other| other.0 != but)).collect()
+}
+
+fn owners(session: &Session) -> Result<BTreeMap<Part, String>, Fault> {
+    session.query(OWNERS, &[])?.iter().map(|row| Ok((part(row, 0)?, row.try_get(1)?))).collect()
 }
 
 fn now_us() -> u64 {
