@@ -28,6 +28,7 @@ pub const BATCH_MAX: usize = 1_024;
 /// Deadlines looked at in one batch.
 const DUE_MAX: usize = 1_024;
 
+#[allow(clippy::large_enum_variant, reason = "a box would cost every request an allocation")]
 pub enum Inbound {
     Ask(Request, oneshot::Sender<Reply>),
     /// Many requests with one reply: what a bench or an import sends.

@@ -30,7 +30,9 @@ pub async fn tick(app: Arc<App>) {
         if let Err(fault) = app.engine.nudge().await {
             tracing::error!(%fault, "a partition does not look at its deadlines");
         }
-        if let Err(error) = webhooks.look().await {
+        // Of several processes the one that works on the directory does what is to be done once.
+        let is_first = app.engine.reading(0).is_some_and(|reading| reading.is_writing);
+        if is_first && let Err(error) = webhooks.look().await {
             tracing::warn!(%error, "nobody is told of what is new in a feed; it is tried again in a second");
         }
         if round.is_multiple_of(SEEN_ROUNDS)
@@ -38,7 +40,7 @@ pub async fn tick(app: Arc<App>) {
         {
             tracing::warn!(%error, "when sessions were last used could not be written; it is tried again in a minute");
         }
-        if round.is_multiple_of(SWEEP_ROUNDS) {
+        if is_first && round.is_multiple_of(SWEEP_ROUNDS) {
             let now = app.now();
             match app.vault(move |vault| vault.sweep(now)).await {
                 Ok(gone) => tracing::debug!(vault.rows_swept = gone, "swept the vault"),

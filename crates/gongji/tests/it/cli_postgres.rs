@@ -109,7 +109,7 @@ impl Serving {
 
     /// One that shares the database with others.
     fn start_among(folder: &Path, name: &str, url: &str) -> Serving {
-        let mut serving = Serving::start_with(folder, name, url, "[peers]\nlisten = \"127.0.0.1:0\"\n");
+        let mut serving = Serving::start_with(folder, name, url, "[peers]\nlisten = \"127.0.0.1:0\"\n[institutions]\nbearer_alone = true\n");
         serving.peers = field(&serving.says("reached by other processes"), "peers.address");
         serving
     }
@@ -244,7 +244,7 @@ impl Country {
 
     /// Pays one yuan, each step asked of another process. The order's number.
     async fn pay(&self, payer: &Payer, token: &str, number: usize) -> String {
-        let order = format!("{}-{number}", payer.login.name);
+        let order = format!("{}-{number}", payer.holder.0);
         let key = |step: &str| Some(format!("{step}-{}-{number}", payer.holder.0));
         let mut code = Value::Null;
         for again in 0..9 {
@@ -304,13 +304,15 @@ fn wallet_of(database: &Database, payer: &Payer) -> gongji_ledger::Fen {
 }
 
 #[test]
+#[ignore = "with real processes, on demand: half a minute"]
 fn one_of_several_that_stood_still_finds_itself_replaced_and_ends() {
     let (folder, database) = (tempfile::tempdir().unwrap(), Database::new());
     let mut one = Serving::start_among(folder.path(), "one", &database.url());
     one.says("\"serving\"");
     let mut other = Serving::start_among(folder.path(), "other", &database.url());
-    other.says("is worked on here");
+    other.says("\"serving\"");
     let owners = |peers: &str| database.sql(&format!("select count(*) from part_owner join process using (name) where address = '{peers}'")).trim().to_owned();
+    while owners(&other.peers) == "0" {}
     other.signal("-STOP");
     one.says("a process is gone");
     while owners(&one.peers) != "3" {}
@@ -332,6 +334,7 @@ fn one_of_several_that_stood_still_finds_itself_replaced_and_ends() {
 const PAYMENTS: usize = 12;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "with real processes, on demand: minutes on a busy machine"]
 async fn three_processes_share_the_work_and_a_killed_one_takes_nothing_with_it() {
     let (folder, database) = (tempfile::tempdir().unwrap(), Database::new());
     let payers = with_payers(folder.path(), &database.url()).await;
@@ -357,6 +360,7 @@ async fn three_processes_share_the_work_and_a_killed_one_takes_nothing_with_it()
             (payer, orders)
         });
     }
+    drop(tell);
     for _ in 0..payers.len() {
         told.recv().await.unwrap();
     }
