@@ -226,16 +226,16 @@ impl Play {
 ///
 /// # Errors
 /// What the caller who asked, or nobody in particular, was told.
-pub fn play(store: &Arc<dyn Store>, parts: Part, now: i64, beats: &[Beat], heard: &mut dyn FnMut(String)) -> Result<(), Fault> {
+pub fn play(store: &Arc<dyn Store>, parts: Part, now: i64, beats: &[Beat], heard: &mut dyn FnMut(&Decision)) -> Result<(), Fault> {
     let clock = Arc::new(MovableClock::standing(now));
     let mut stage = Stage::start(store, parts, &clock)?;
     for beat in beats {
         match beat {
             Beat::Ask(steps) => {
-                stage.ask(steps)?.iter().map(told).for_each(&mut *heard);
+                stage.ask(steps)?.iter().for_each(&mut *heard);
                 stage.settle()?;
             }
-            Beat::Rush(step) => stage.ask(std::slice::from_ref(step))?.iter().map(told).for_each(&mut *heard),
+            Beat::Rush(step) => stage.ask(std::slice::from_ref(step))?.iter().for_each(&mut *heard),
             Beat::Until(at) => {
                 clock.set(*at);
                 stage.settle()?;
@@ -246,7 +246,7 @@ pub fn play(store: &Arc<dyn Store>, parts: Part, now: i64, beats: &[Beat], heard
 }
 
 /// What a client hears, without whether it was new.
-fn told(decision: &Decision) -> String {
+pub fn told(decision: &Decision) -> String {
     match decision {
         Decision::New(outcome) | Decision::Replayed(outcome) => format!("{outcome:?}"),
         Decision::KeyReused => "the key was used with another body".to_owned(),
