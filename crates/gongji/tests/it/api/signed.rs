@@ -10,6 +10,7 @@ use gongji_ledger::InstitutionId;
 use gongji_store::vault::{Access, PublicKey, Registered};
 use serde_json::json;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tower::Service as _;
 
 const HOST: &str = "wallet.example.cn";
 
@@ -209,6 +210,20 @@ async fn a_replay_is_refused_and_a_repeat_gets_the_first_answer() {
     let read = hospital.get("/institutions/payments");
     hospital.send(&read).await.expect(StatusCode::OK);
     hospital.send(&read).await.refused(401, "NONCE_REUSED");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_answer_is_lost_and_signing_anew_brings_it() {
+    let world = World::new(1).await;
+    let hospital = signer(&world, HOSPITAL, Profile::Ed25519, 1);
+    let lost = hospital.reverse("F-1", "key-1").set("test-fault", "lost-reply");
+    let answer = world.router.clone().call(lost.request()).await.unwrap();
+    assert!(axum::body::to_bytes(answer.into_body(), 1_024).await.is_err(), "the connection breaks; nothing is said in the platform's name");
+    let again = hospital.send(&hospital.reverse("F-1", "key-1")).await.expect(StatusCode::OK);
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    // The same request twice at once is let in once.
+    let twice = hospital.reverse("F-2", "key-2").set("test-fault", "duplicate");
+    hospital.send(&twice).await.expect(StatusCode::OK);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
