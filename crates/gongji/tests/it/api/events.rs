@@ -272,7 +272,7 @@ async fn a_receiver_is_set_up_tried_and_given_another_secret() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn production_sends_nothing_into_its_own_machine() {
-    let world = World::production(vec!["localhost".to_owned()]).await;
+    let world = World::production_by_bearer(vec!["localhost".to_owned()]).await;
     let hospital = world.institution(HOSPITAL);
     let receiver = Receiver::new().await;
     hospital.post(WEBHOOKS, &json!({ "url": receiver.url })).await.refused(422, "FIELDS_INVALID");

@@ -222,7 +222,7 @@ async fn a_refusal_is_rehearsed_in_the_words_of_a_real_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn production_has_no_trouble_made_to_order() {
-    let world = World::production(vec!["localhost".to_owned()]).await;
+    let world = World::production_by_bearer(vec!["localhost".to_owned()]).await;
     let hospital = world.institution(HOSPITAL);
     for fault in ["lost-reply", "duplicate", "slow=3s", "decline=BUSY", "nonsense"] {
         let mut request = hospital.request(Method::GET, PAYMENTS, None, Body::empty());

@@ -137,6 +137,13 @@ impl World {
         World::start(1, Edge::production(hosts), false).await
     }
 
+    /// As [`World::production`], where a bearer key alone opens the door.
+    pub async fn production_by_bearer(hosts: Vec<String>) -> World {
+        let mut edge = Edge::production(hosts);
+        edge.policy.bearer_alone = true;
+        World::start(1, edge, false).await
+    }
+
     pub async fn with(parts: u16, edge: Edge) -> World {
         World::start(parts, edge, true).await
     }
