@@ -373,6 +373,7 @@ pub enum Setting {
     PlaceCooldownDays(u16),
     CodeMs(i64),
     HoldMs(i64),
+    MutualAidInside(bool),
 }
 
 /// Where money stands.

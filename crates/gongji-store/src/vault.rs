@@ -14,6 +14,7 @@ mod code;
 mod consent;
 mod copied;
 mod database;
+mod gateway;
 mod institution_key;
 mod institution_trust;
 mod mask;
@@ -46,6 +47,7 @@ use database::Db;
 
 pub use code::{CODE_ATTEMPTS_MAX, CODE_MS, CODES_PER_DAY_MAX, CodeAsk, CodeError, CodeLimit, Purpose, RESEND_MS, StartedCode};
 pub use consent::Consent;
+pub use gateway::{BegunMessage, GATEWAY_MESSAGE_DAYS_MIN, GatewayFile, GatewayMessage, GatewaySign, NewGatewayMessage};
 pub use institution_key::InstitutionKey;
 pub use institution_trust::{
     ADDRESSES_MAX, Access, Admission, Arrival, CERTIFICATES_MAX, Kept as KeptRequest, PUBLIC_KEYS_MAX, PublicKey, Registered, SignedRequest, is_network,

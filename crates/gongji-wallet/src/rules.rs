@@ -31,6 +31,8 @@ pub struct Rules {
     pub code_ms: i64,
     /// After this long (ms) a hold gives the money back by itself.
     pub hold_ms: i64,
+    /// Whether what a wallet pays (mutual aid) is counted inside the personal account's payment when institutions are told, or beside it.
+    pub mutual_aid_inside: bool,
 }
 
 impl Default for Rules {
@@ -51,6 +53,7 @@ impl Default for Rules {
             place_cooldown_days: 30,
             code_ms: 60_000,
             hold_ms: 24 * 3_600_000,
+            mutual_aid_inside: false,
         }
     }
 }
@@ -79,6 +82,7 @@ pub enum Setting {
     PlaceCooldownDays(u16),
     CodeMs(i64),
     HoldMs(i64),
+    MutualAidInside(bool),
 }
 
 const DAY_MINUTES: u16 = 24 * 60;
@@ -94,9 +98,12 @@ impl Setting {
             // Money that is granted is no longer the contributor's own account.
             Setting::Kind(kind) => *kind != GrantKind::Own,
             Setting::CodeMs(life) | Setting::HoldMs(life) => (1_000..=YEAR_MS).contains(life),
-            Setting::DailyCountMax(_) | Setting::DailyTotalMax(None) | Setting::OneAtATime(_) | Setting::ReturnedCounts(_) | Setting::PlaceCooldownDays(_) => {
-                true
-            }
+            Setting::DailyCountMax(_)
+            | Setting::DailyTotalMax(None)
+            | Setting::OneAtATime(_)
+            | Setting::ReturnedCounts(_)
+            | Setting::PlaceCooldownDays(_)
+            | Setting::MutualAidInside(_) => true,
         }
     }
 }
@@ -162,6 +169,7 @@ pub fn resolve(changes: &[RuleChange], area: AreaCode, day: Day) -> Rules {
                 Setting::PlaceCooldownDays(value) => rules.place_cooldown_days = value,
                 Setting::CodeMs(value) => rules.code_ms = value,
                 Setting::HoldMs(value) => rules.hold_ms = value,
+                Setting::MutualAidInside(value) => rules.mutual_aid_inside = value,
             }
         }
     }

@@ -46,6 +46,7 @@ pub fn router(app: &Arc<App>) -> Router<Arc<App>> {
     }
     router
         .merge(institutions)
+        .merge(crate::gateway::router(app))
         .method_not_allowed_fallback(|| async { Problem::from(Edge::MethodNotAllowed) })
         .route("/openapi.json", get(|| async { ([(CONTENT_TYPE, "application/json")], DOCUMENT_TEXT.as_str()).into_response() }))
         .route("/api/{*rest}", any(|| async { Problem::from(Edge::RouteUnknown) }))

@@ -20,6 +20,8 @@ pub struct App {
     pub trust: crate::trust::Trust,
     /// What is counted for whoever watches.
     pub metrics: Arc<Metrics>,
+    /// The national-style gateway: how long it keeps messages, and whom it asks for a fund's split.
+    pub gateway: crate::gateway::Settings,
     /// Only in the sandbox profile.
     pub sandbox: Option<Sandbox>,
 }

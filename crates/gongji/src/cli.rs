@@ -82,8 +82,8 @@ enum Command {
     /// 压力测试:合规的转账,量出每秒笔数,最后核对账本
     #[command(help_template = HELP, override_usage = "gongji bench [选项]")]
     Bench(Box<bench::BenchArgs>),
-    /// 窗口业务:为丢了密码、换了手机的人恢复登录,要两个人办;看“这里付不了”的反馈
-    #[command(help_template = HELP, override_usage = "gongji office recover request|confirm [选项]\n      gongji office reports [选项]", subcommand_help_heading = "命令", subcommand_value_name = "命令", disable_help_subcommand = true)]
+    /// 窗口业务:为丢了密码、换了手机的人恢复登录,要两个人办;看“这里付不了”的反馈;按报文号找机构的交易
+    #[command(help_template = HELP, override_usage = "gongji office recover request|confirm [选项]\n      gongji office reports [选项]\n      gongji office message <报文号> [选项]", subcommand_help_heading = "命令", subcommand_value_name = "命令", disable_help_subcommand = true)]
     Office(office::OfficeArgs),
     /// 对账:机构的明细文件和平台的逐笔比,列出差异、可能的原因和建议;不需要数据目录
     #[command(help_template = HELP, override_usage = "gongji reconcile <机构文件> <平台文件> [选项]")]

@@ -12,6 +12,7 @@ use crate::trust::Policy;
 use gongji_ledger::{PART_MAX, Part};
 use gongji_store::PEOPLE_MAX;
 use gongji_store::seal::Sensitive;
+use gongji_store::vault::GATEWAY_MESSAGE_DAYS_MIN;
 use serde::Deserialize;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,9 @@ pub const DEFAULT: &str = include_str!("../../../config/gongji.default.toml");
 
 /// Tokens that stand in examples and are no secrets.
 const SAMPLE_TOKENS: [&str; 6] = ["change-me", "changeme", "from the service", "secret", "token", "test"];
+
+/// Messages of institutions are kept thirty years at most, as accounting vouchers are.
+const MESSAGE_DAYS_MAX: u16 = 30 * 366;
 
 /// Shorter tokens can be guessed.
 const TOKEN_LEN_MIN: usize = 16;
@@ -38,6 +42,7 @@ pub struct ConfigFile {
     metrics: MetricsFile,
     institutions: InstitutionsFile,
     peers: PeersFile,
+    gateway: GatewayFile,
     adapters: AdaptersFile,
     /// Never lawful here; read so that it can be refused by name.
     sandbox: Option<toml::Value>,
@@ -86,6 +91,18 @@ struct InstitutionsFile {
     answer_key: u32,
 }
 
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct GatewayFile {
+    message_days: u16,
+}
+
+impl Default for GatewayFile {
+    fn default() -> GatewayFile {
+        GatewayFile { message_days: GATEWAY_MESSAGE_DAYS_MIN }
+    }
+}
+
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct PeersFile {
@@ -98,6 +115,7 @@ struct AdaptersFile {
     sms: AdapterFile,
     face: AdapterFile,
     registry: AdapterFile,
+    settlement: AdapterFile,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -121,6 +139,7 @@ impl Default for ConfigFile {
             metrics: MetricsFile::default(),
             institutions: InstitutionsFile::default(),
             peers: PeersFile::default(),
+            gateway: GatewayFile::default(),
             adapters: AdaptersFile::default(),
             sandbox: None,
         }
@@ -203,6 +222,7 @@ pub struct Production {
     pub policy: Policy,
     /// Where other processes on the same database reach this one; `None`: it works alone.
     pub peers: Option<SocketAddr>,
+    pub gateway: crate::gateway::Settings,
     pub adapters: Adapters,
 }
 
@@ -225,6 +245,7 @@ impl Config {
         set(&mut file.adapters.sms.token_file, "GONGJI_SMS_TOKEN_FILE");
         set(&mut file.adapters.face.token_file, "GONGJI_FACE_TOKEN_FILE");
         set(&mut file.adapters.registry.token_file, "GONGJI_REGISTRY_TOKEN_FILE");
+        set(&mut file.adapters.settlement.token_file, "GONGJI_SETTLEMENT_TOKEN_FILE");
         let mut hosts = file.hosts.clone();
         hosts.extend(host_of(&file.base_url).map(str::to_owned));
         Ok(Config {
@@ -275,6 +296,15 @@ impl Config {
         let sms = adapter("sms", &self.file.adapters.sms, &mut refusals);
         let face = adapter("face", &self.file.adapters.face, &mut refusals);
         let registry = adapter("registry", &self.file.adapters.registry, &mut refusals);
+        // Institutions that send the split along need nobody to be asked.
+        let settlement = match self.file.adapters.settlement.url.is_empty() {
+            true => None,
+            false => adapter("settlement", &self.file.adapters.settlement, &mut refusals),
+        };
+        let message_days = self.file.gateway.message_days;
+        if !(GATEWAY_MESSAGE_DAYS_MIN..=MESSAGE_DAYS_MAX).contains(&message_days) {
+            refusals.push(Refusal::MessageDays(message_days));
+        }
         match (refusals.is_empty(), self.listen, log_level, sms, face, registry) {
             (true, Some(listen), Some(log_level), Some(sms), Some(face), Some(registry)) => Ok(Production {
                 listen,
@@ -289,6 +319,7 @@ impl Config {
                 metrics,
                 policy,
                 peers,
+                gateway: crate::gateway::Settings { message_days, settlement },
                 adapters: Adapters { sms: Sms::Http(sms), face: Face::Http(face), registry: Registry::Http(registry) },
             }),
             _ => Err(ConfigError::Refused(refusals)),

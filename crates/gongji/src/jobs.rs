@@ -46,6 +46,9 @@ pub async fn tick(app: Arc<App>) {
                 Ok(gone) => tracing::debug!(vault.rows_swept = gone, "swept the vault"),
                 Err(error) => tracing::warn!(%error, "the vault could not be swept; it is tried again in an hour"),
             }
+            if let Err(error) = crate::gateway::sweep(&app).await {
+                tracing::warn!(%error, "old messages of institutions could not be dropped; it is tried again in an hour");
+            }
         }
         round = round.wrapping_add(1);
     }

@@ -6,6 +6,7 @@ pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod gateway;
 pub mod identity;
 pub mod import;
 pub mod installation;

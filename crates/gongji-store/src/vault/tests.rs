@@ -600,3 +600,71 @@ fn sessions_move_along_when_the_sandbox_clock_jumps() {
     let carried = vault.session(&token, NOW + month).unwrap().unwrap();
     assert_eq!((carried.id, carried.ends_ms), (session.id, session.ends_ms + month));
 }
+
+fn gateway_message<'text>(msgid: &'text str, fingerprint: &'text [u8; 32]) -> NewGatewayMessage<'text> {
+    NewGatewayMessage { part: 2, institution: "H99010100001", msgid, infno: "2207", fingerprint, request: "{\"psn_name\":\"李秀兰\"}" }
+}
+
+#[test]
+fn a_message_number_stands_for_one_message_and_gets_one_answer() {
+    let fixture = Fixture::new();
+    let vault = &fixture.vault;
+    let (one, other) = (gateway_message("M1", &[1; 32]), gateway_message("M1", &[2; 32]));
+    let begun = vault.begin_gateway_message(&one, NOW).unwrap();
+    assert!(matches!(begun, BegunMessage::Open { .. }));
+    assert_eq!(vault.begin_gateway_message(&one, NOW + 1).unwrap(), begun, "nothing was decided yet");
+    assert_eq!(vault.begin_gateway_message(&other, NOW).unwrap(), BegunMessage::Other);
+    let infno = NewGatewayMessage { infno: "2208", ..one };
+    assert_eq!(vault.begin_gateway_message(&infno, NOW).unwrap(), BegunMessage::Other);
+    // A passing answer is kept to be looked at, and not given again.
+    let answer = |text: &str, is_final| vault.answer_gateway_message(2, "H99010100001", "M1", text, is_final, NOW + 5).unwrap();
+    assert_eq!(answer("busy", false).reveal(), "busy");
+    assert_eq!(vault.begin_gateway_message(&one, NOW).unwrap(), begun);
+    // Of two at work the first answer counts.
+    assert_eq!(answer("done", true).reveal(), "done");
+    assert_eq!(answer("done otherwise", true).reveal(), "done");
+    let fixture = fixture.reopen();
+    assert_eq!(fixture.vault.begin_gateway_message(&one, NOW).unwrap(), BegunMessage::Answered("done".into()));
+    let kept = fixture.vault.gateway_message(2, "H99010100001", "M1").unwrap().unwrap();
+    assert_eq!((kept.request.reveal(), kept.is_final, kept.received_ms, kept.answered_ms), (one.request, true, NOW, Some(NOW + 5)));
+    assert_eq!(fixture.vault.gateway_message(2, "H99010100002", "M1").unwrap(), None);
+    let raw = fixture.raw_bytes();
+    for canary in ["李秀兰", "psn_name", "done"] {
+        assert!(!raw.windows(canary.len()).any(|window| window == canary.as_bytes()), "{canary} stands in the file");
+    }
+}
+
+#[test]
+fn a_number_is_taken_out_of_use_before_its_message_comes_or_not_at_all() {
+    let fixture = Fixture::new();
+    let bar = |msgid| gateway_message(msgid, &[0; 32]);
+    assert!(fixture.vault.bar_gateway_message(&bar("M1"), NOW).unwrap());
+    assert!(fixture.vault.bar_gateway_message(&bar("M1"), NOW).unwrap(), "the same bar");
+    assert_eq!(fixture.vault.begin_gateway_message(&gateway_message("M1", &[7; 32]), NOW).unwrap(), BegunMessage::Other);
+    fixture.vault.begin_gateway_message(&gateway_message("M2", &[7; 32]), NOW).unwrap();
+    assert!(!fixture.vault.bar_gateway_message(&bar("M2"), NOW).unwrap());
+}
+
+#[test]
+fn messages_sign_ins_and_files_of_institutions_go_when_their_time_is_over() {
+    let fixture = Fixture::new();
+    let vault = &fixture.vault;
+    for (msgid, at) in [("M1", NOW), ("M2", NOW + HOUR)] {
+        vault.begin_gateway_message(&gateway_message(msgid, &[1; 32]), at).unwrap();
+    }
+    let sign = GatewaySign { institution: "H99010100001".to_owned(), opter: "7".to_owned(), ends_ms: NOW + HOUR };
+    vault.put_gateway_sign(2, "S1", &sign, NOW).unwrap();
+    vault.put_gateway_sign(2, "S2", &sign, NOW).unwrap();
+    vault.end_gateway_sign(2, "S2", NOW + MINUTE).unwrap();
+    assert_eq!(vault.gateway_sign(2, "S1").unwrap(), Some(sign.clone()));
+    assert_eq!(vault.gateway_sign(2, "S2").unwrap().unwrap().ends_ms, NOW + MINUTE);
+    let file = GatewayFile { institution: "H99010100001", file_no: "F1", name: "a.txt", body: "body", ends_ms: NOW + HOUR };
+    vault.put_gateway_file(2, &file, NOW).unwrap();
+    vault.put_gateway_file(2, &GatewayFile { name: "b.txt", body: "another", ..file }, NOW).unwrap();
+    assert_eq!(vault.gateway_file(2, "H99010100001", "F1", NOW).unwrap().unwrap(), ("a.txt".to_owned(), "body".into()));
+    assert_eq!(vault.gateway_file(2, "H99010100002", "F1", NOW).unwrap(), None);
+    assert_eq!(vault.gateway_file(2, "H99010100001", "F1", NOW + HOUR).unwrap(), None);
+    assert_eq!(vault.sweep_gateway(NOW + HOUR, NOW + MINUTE).unwrap(), 2, "a message and a sign-in");
+    assert!(vault.gateway_message(2, "H99010100001", "M1").unwrap().is_none() && vault.gateway_message(2, "H99010100001", "M2").unwrap().is_some());
+    assert_eq!(vault.sweep_gateway(NOW, NOW + HOUR).unwrap(), 2, "the other sign-in and the file");
+}

@@ -246,6 +246,7 @@ fn the_page_lists_every_setting_with_its_default() {
         place_cooldown_days,
         code_ms,
         hold_ms,
+        mutual_aid_inside,
     } = Rules::default();
     assert_eq!(version, 1, "the defaults are version 1");
     let clock = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
@@ -263,6 +264,7 @@ fn the_page_lists_every_setting_with_its_default() {
         ("place_cooldown_days", format!("{place_cooldown_days} days"), "两次使用地变更之间"),
         ("code_ms", format!("{} s", code_ms / 1_000), "付款码的寿命"),
         ("hold_ms", format!("{} h", hold_ms / 3_600_000), "预占的寿命,到期自动放开"),
+        ("mutual_aid_inside", yes(mutual_aid_inside), "报给机构的个人账户支付里,是否已含钱包(共济)支付"),
     ];
     check("Settings", rows.into_iter().map(|(name, value, meaning)| format!("| `{name}` | {value} | {meaning} |")).collect());
 }

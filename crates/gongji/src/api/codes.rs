@@ -52,9 +52,12 @@ struct CodeRequest {
 
 #[derive(Debug, Serialize, ToSchema)]
 struct CodeBody {
-    /// For the QR code; 19 letters and digits. Shown here and never again.
+    /// To read out or type; 19 letters and digits. Shown here and never again.
     #[schema(example = "0017F3K2M9Q0041BQ8X")]
     code: String,
+    /// What the QR says: the code in the form of a national e-code, 28 characters, which every scanner reads.
+    #[schema(example = "4240017F3K2M9Q0041BQ8X510000")]
+    qr: String,
     expires_at: String,
 }
 
@@ -99,7 +102,13 @@ async fn issue(State(app): State<Arc<App>>, citizen: Citizen, request: KeyedJson
         }
         issued => issued.map_err(refusal(&key))?,
     };
-    Ok(Recorded { status: StatusCode::CREATED, body: CodeBody { code: code.0, expires_at: rfc3339(expires) }, replayed: false, location: None })
+    let place = super::transfers::known(&app, citizen.subject)?.wallet.map_or(0, |wallet| wallet.place);
+    Ok(Recorded {
+        status: StatusCode::CREATED,
+        body: CodeBody { qr: code.qr_value(place), code: code.0, expires_at: rfc3339(expires) },
+        replayed: false,
+        location: None,
+    })
 }
 
 /// What became of a payment code

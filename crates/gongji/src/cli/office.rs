@@ -8,6 +8,7 @@ use crate::installation::{KEYS_FOLDER, Profile, describe, kept};
 use crate::kept::Kept;
 use crate::service::place_report::Trouble;
 use clap::{Args, Subcommand};
+use gongji_ledger::InstitutionId;
 use gongji_store::clock::system_now;
 use gongji_store::vault::{PlaceReport, Vault};
 use gongji_wallet::ids::Key;
@@ -41,6 +42,18 @@ enum OfficeCommand {
         #[command(flatten)]
         place: Place,
     },
+    /// 按报文号找机构的一次交易:发来什么、回了什么;里面有个人信息,用完就关掉
+    #[command(help_template = super::HELP, override_usage = "gongji office message <报文号> [选项]")]
+    Message(MessageArgs),
+}
+
+#[derive(Args)]
+struct MessageArgs {
+    /// 报文号(msgid),30 位
+    #[arg(value_name = "报文号")]
+    msgid: String,
+    #[command(flatten)]
+    place: Place,
 }
 
 #[derive(Subcommand)]
@@ -93,6 +106,7 @@ pub async fn run(args: OfficeArgs) -> anyhow::Result<()> {
     let step = match args.command {
         OfficeCommand::Recover { step } => step,
         OfficeCommand::Reports { days, place } => return reports(&open(&place)?, days),
+        OfficeCommand::Message(MessageArgs { msgid, place }) => return message(&open(&place)?, &msgid),
     };
     match step {
         Step::Request { id_number, phone, reason, operator, place } => {
@@ -107,6 +121,27 @@ pub async fn run(args: OfficeArgs) -> anyhow::Result<()> {
             identity.confirm_recovery(request, named(&operator)?, now).await.map_err(in_words)?;
             println!("已复核。本人现在可以用新手机号重新注册,7 天内有效;原来的手机已经退出登录。");
         }
+    }
+    Ok(())
+}
+
+/// What an institution sent under a number, and what it was answered.
+fn message(office: &Office, msgid: &str) -> anyhow::Result<()> {
+    // The number begins with the institution's code.
+    let institution = msgid.get(..12).and_then(InstitutionId::parse);
+    let institution = institution.ok_or_else(|| anyhow::anyhow!("报文号要 30 位,开头 12 位是机构编号。"))?;
+    let part = gongji_wallet::event::institution_part(institution, office.vault.partition_count());
+    let Some(message) = office.vault.gateway_message(part, &institution.to_string(), msgid)? else {
+        anyhow::bail!("没有报文号 {msgid}:没有收到过,或已经过了保存期。");
+    };
+    println!("{} {} {} 收到", message.infno, message.msgid, crate::time::rfc3339(message.received_ms));
+    println!("{}", message.request.reveal());
+    match (&message.answer, message.answered_ms) {
+        (Some(answer), Some(at)) => {
+            println!("{} {}", crate::time::rfc3339(at), if message.is_final { "回答" } else { "暂时的回答,同一报文可以重发" });
+            println!("{}", answer.reveal());
+        }
+        _ => println!("还没有回答:正在办,或办到一半停了;机构重发同一报文会接着办。"),
     }
     Ok(())
 }

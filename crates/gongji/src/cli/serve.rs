@@ -44,7 +44,9 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
             tracing::info!(peers.address = %address, "reached by other processes");
         }
         let Some(installation) = until_there_is_a_place(installation, stopping.clone()).await? else { return Ok(()) };
-        let app = Arc::new(installation.start(Arc::new(SystemClock), None, production.adapters, production.keys_folder.as_deref())?);
+        let mut app = installation.start(Arc::new(SystemClock), None, production.adapters, production.keys_folder.as_deref())?;
+        app.gateway = production.gateway;
+        let app = Arc::new(app);
         let listener = tokio::net::TcpListener::bind(production.listen).await.with_context(|| format!("{} 监听不了,可能被别的程序占用", production.listen))?;
         tracing::info!(listen.address = %listener.local_addr()?, store.partitions = installation.partitions(), "serving");
         let ticking = tokio::spawn(crate::jobs::tick(Arc::clone(&app)));

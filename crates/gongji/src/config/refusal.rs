@@ -25,6 +25,7 @@ pub enum Refusal {
     PeersPublic(SocketAddr),
     KeysOpen(PathBuf),
     DataOpen(PathBuf),
+    MessageDays(u16),
     AdapterMissing(&'static str),
     AdapterOverNetwork(&'static str),
     AdapterMalformed(&'static str, String),
@@ -57,6 +58,7 @@ impl Refusal {
             Refusal::PeersPublic(_) => "peers-public",
             Refusal::KeysOpen(_) => "keys-open",
             Refusal::DataOpen(_) => "data-open",
+            Refusal::MessageDays(_) => "message-days",
             Refusal::AdapterMissing(_) => "adapter-missing",
             Refusal::AdapterOverNetwork(_) => "adapter-over-network",
             Refusal::AdapterMalformed(..) => "adapter-malformed",
@@ -96,6 +98,7 @@ impl Refusal {
             Refusal::PeersPublic(address) => format!("peers.listen = \"{address}\" 要是本机或内网的一个确定地址:别的进程按它来找这个进程。"),
             Refusal::KeysOpen(path) => format!("密钥目录 {} 别人也能看,请运行 chmod 700 {0}。", path.display()),
             Refusal::DataOpen(path) => format!("数据目录 {} 别人也能改,请运行 chmod go-w {0}。", path.display()),
+            Refusal::MessageDays(days) => format!("gateway.message_days 写的是 {days}:机构的报文至少要留 200 天,最多 10980 天。"),
             Refusal::AdapterMissing(name) => format!("缺外部服务 {0}({1}):请写 adapters.{0}.url,约定见 docs/adapters.md。", name, what(name)),
             Refusal::AdapterOverNetwork(name) => {
                 format!("adapters.{name}.url 要是本机的代理(http://127.0.0.1:端口):发给它的是个人信息,不能明文上网。")

@@ -68,6 +68,10 @@ fn each_unsafe_setting_is_refused_by_name() {
     ] {
         check(&[("partitions = 4", &format!("partitions = 4\nstore = \"{store}\""))], names);
     }
+    for (days, names) in [(199, &["message-days"][..]), (200, &[]), (10_980, &[]), (10_981, &["message-days"])] {
+        check(&[("[data]", &format!("[gateway]\nmessage_days = {days}\n[data]"))], names);
+    }
+    check(&[("[data]", "[adapters.settlement]\nurl = \"http://10.0.0.7:9104\"\n[data]")], &["adapter-over-network"]);
     check(&[("[data]", "[log]\nlevel = \"trace\"\n[data]")], &["log-level"]);
     check(&[("[data]", "[log]\nformat = \"text\"\n[data]")], &[]);
     for inside in ["127.0.0.1:9464", "10.1.2.3:9464", "[fd00::1]:9464"] {

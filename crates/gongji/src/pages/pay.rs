@@ -77,7 +77,7 @@ async fn code(member: Member) -> Page {
         layout,
         key: key::fresh(),
         owner,
-        qr_svg: live.and_then(|shown| gongji_files::qr_svg(&shown.text, "付款码").ok()),
+        qr_svg: live.and_then(|shown| gongji_files::qr_svg(&payment::CodeText(shown.text.clone()).qr_value(place), "付款码").ok()),
         code_text: live.map(|shown| payment::CodeText(shown.text.clone()).grouped()).unwrap_or_default(),
         valid_until: live.map(|shown| format::clock_seconds(shown.expires)).unwrap_or_default(),
         valid_until_ms: live.map_or(0, |shown| shown.expires),

@@ -4,7 +4,7 @@ use super::key::IdempotencyKey;
 use super::transfer::OUTCOME_WAIT;
 use super::{Answered, Result, ServiceError, ask};
 use crate::app::App;
-use gongji_ledger::{Fen, HolderId, InstitutionId, Part};
+use gongji_ledger::{AreaCode, Fen, HolderId, InstitutionId, Part};
 use gongji_store::seal::{random, sm3};
 use gongji_wallet::command::PlaceOrder;
 use gongji_wallet::day::day_of;
@@ -19,6 +19,12 @@ const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// Letters of a payment code: three for its partition, the rest random (80 bits).
 pub const CODE_LEN: usize = 19;
 
+/// Characters of the QR value: `424`, the code, two digits of the province, `0000`.
+/// 依据：医保电子凭证二维码 28 位的写法（domain.md 第 4 节）。
+const QR_LEN: usize = 28;
+const QR_HEAD: &str = "424";
+const QR_TAIL: &str = "0000";
+
 /// Longest order number.
 pub const ORDER_NUMBER_LEN_MAX: usize = 64;
 
@@ -30,10 +36,15 @@ pub const DEFINITE_MS: i64 = 10_000;
 pub struct CodeText(pub String);
 
 impl CodeText {
-    fn fresh(part: Part) -> CodeText {
+    pub(crate) fn fresh(part: Part) -> CodeText {
         let mut text: Vec<u8> = [part >> 10, part >> 5, part].iter().map(|bits| ALPHABET[usize::from(bits & 31)]).collect();
         text.extend(random::<16>().iter().map(|byte| ALPHABET[usize::from(byte & 31)]));
         CodeText(String::from_utf8(text).expect("the alphabet is ASCII"))
+    }
+
+    /// What the QR says: the code in the form of an e-code, so that one picture serves every scanner. `place` is the wallet's place of use.
+    pub fn qr_value(&self, place: AreaCode) -> String {
+        format!("{QR_HEAD}{}{:02}{QR_TAIL}", self.0, place / 10_000 % 100)
     }
 
     /// In groups, for people who read it out.
@@ -43,9 +54,18 @@ impl CodeText {
     }
 }
 
-/// What a cashier scanned or typed: spaces and hyphens ignored, letters in either case, look-alikes read as what was meant.
+/// What a cashier scanned or typed, as its partition and id.
 pub fn parse_code(typed: &str) -> Option<(Part, CodeId)> {
-    let text: String = typed
+    let text = code_text(typed)?;
+    let digits: Option<Vec<u16>> = text.bytes().map(|byte| ALPHABET.iter().position(|letter| *letter == byte).and_then(|at| u16::try_from(at).ok())).collect();
+    let digits = digits?;
+    Some((digits[0] << 10 | digits[1] << 5 | digits[2], code_id(&text)))
+}
+
+/// The code in what was scanned or typed, as it was issued: spaces and hyphens ignored, letters in either case, look-alikes read as what was
+/// meant, the value of a QR taken apart.
+pub fn code_text(typed: &str) -> Option<String> {
+    let mut text: String = typed
         .chars()
         .filter(|letter| !letter.is_whitespace() && *letter != '-')
         .map(|letter| match letter.to_ascii_uppercase() {
@@ -54,12 +74,13 @@ pub fn parse_code(typed: &str) -> Option<(Part, CodeId)> {
             other => other,
         })
         .collect();
-    if text.len() != CODE_LEN {
-        return None;
+    if text.len() == QR_LEN
+        && let Some(inside) = text.strip_prefix(QR_HEAD).and_then(|rest| rest.strip_suffix(QR_TAIL))
+        && inside.get(CODE_LEN..).is_some_and(|province| province.bytes().all(|byte| byte.is_ascii_digit()))
+    {
+        text = inside[..CODE_LEN].to_owned();
     }
-    let digits: Option<Vec<u16>> = text.bytes().map(|byte| ALPHABET.iter().position(|letter| *letter == byte).and_then(|at| u16::try_from(at).ok())).collect();
-    let digits = digits?;
-    Some((digits[0] << 10 | digits[1] << 5 | digits[2], code_id(&text)))
+    (text.len() == CODE_LEN && text.bytes().all(|byte| ALPHABET.contains(&byte))).then_some(text)
 }
 
 fn code_id(text: &str) -> CodeId {
@@ -229,6 +250,11 @@ mod tests {
             let parsed = parse_code(&code.0).unwrap();
             assert_eq!(parsed.0, part);
             assert_eq!(parse_code(&code.grouped().to_lowercase()), Some(parsed));
+            let qr = code.qr_value(510_500);
+            assert!(qr.len() == QR_LEN && qr.starts_with("424") && qr.ends_with("510000"), "{qr}");
+            assert_eq!(parse_code(&qr), Some(parsed));
+            assert_eq!(parse_code(&qr.replacen("424", "423", 1)), None);
+            assert_eq!(parse_code(&qr[..QR_LEN - 1]), None);
         }
         assert_eq!(parse_code("0O1IL00000000000000").map(|(_, id)| id), parse_code("0011100000000000000").map(|(_, id)| id));
         for wrong in ["", "0", "中文", "00000000000000000000", "!000000000000000000"] {

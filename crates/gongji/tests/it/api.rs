@@ -5,6 +5,7 @@ mod bad_input;
 mod document;
 mod edge;
 mod events;
+mod gateway;
 mod idempotency;
 mod institutions;
 mod journey;

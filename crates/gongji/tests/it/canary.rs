@@ -301,6 +301,7 @@ async fn by_api(journey: &mut Journey) {
     let bill = json!({ "total": yuan(100), "fund": yuan(0), "own": yuan(100) });
     let again = json!({ "order_no": "MZ-3", "payer": { "code": code }, "bill": bill });
     assert_eq!(journey.ask(&till, Method::POST, "/institutions/payments", Some(again)).await.1["code"], "CODE_USED");
+    by_envelope(journey, &till, &mother).await;
 
     let insured = journey.get(&mother, "/me").await["id"].clone();
     let bound = json!({ "insured": insured, "area": "510500", "year": 2027 });
@@ -321,6 +322,44 @@ async fn by_api(journey: &mut Journey) {
     journey.guard(&json!("159753"), "a password");
     let changed = journey.ask(&son, Method::POST, "/password", Some(json!({ "old_password": "260001", "new_password": "159753" }))).await;
     assert!(changed.0.is_success(), "{changed:?}");
+}
+
+/// In the national envelope: an e-code that settles a bill, and ID number and password on the keypad.
+async fn by_envelope(journey: &mut Journey, till: &Visitor, mother: &Visitor) {
+    let now = journey.get(&Visitor::default(), "/sandbox/clock").await["now"].as_str().unwrap().to_owned();
+    let day: String = now.chars().take(10).filter(char::is_ascii_digit).collect();
+    let code = journey.post(mother, "/payment-codes", json!({ "first": "wallet" })).await["qr"].clone();
+    let code = journey.guard(&code, "an e-code");
+    let (mut sign_no, mut token, mut psn_no) = (String::new(), String::new(), String::new());
+    for (serial, infno) in ["9001", "1162", "2207", "1101"].into_iter().enumerate() {
+        let input = match infno {
+            "9001" => json!({ "signIn": { "opter_no": "7", "mac": "00-00-5E-00-53-01", "ip": "192.0.2.7" } }),
+            "1162" => json!({ "data": { "ecQrcode": code, "businessType": "01301", "operatorId": "7" } }),
+            "2207" => json!({
+                "data": { "psn_no": psn_no, "mdtrt_cert_type": "01", "mdtrt_cert_no": token, "med_type": "11", "medfee_sumamt": 10, "mdtrt_id": "MZ9", "insutype": "390", "acct_used_flag": "1" },
+                "setlinfo": { "fund_pay_sumamt": 6, "psn_part_amt": 4 },
+            }),
+            _ => json!({
+                "data": { "mdtrt_cert_type": "02", "mdtrt_cert_no": "990151195203150023", "psn_name": "王秀兰" },
+                "wlt": { "psn_pwd": "260002" },
+            }),
+        };
+        let message = json!({
+            "infno": infno, "msgid": format!("H51050000001{day}100000{serial:04}"), "mdtrtarea_admvs": "510500", "insuplc_admdvs": "510500",
+            "recer_sys_code": "GONGJI", "infver": "V1.0", "opter_type": "1", "opter": "7", "opter_name": "收费员", "inf_time": "2026-11-23 10:00:00",
+            "fixmedins_code": "H51050000001", "fixmedins_name": "医院", "sign_no": sign_no, "input": input,
+        });
+        let answer = journey.post(till, "/fsi", message).await;
+        assert_eq!(answer["infcode"], 0, "{answer}");
+        match infno {
+            "9001" => answer["output"]["signinoutb"]["sign_no"].as_str().unwrap().clone_into(&mut sign_no),
+            "1162" => {
+                token = journey.guard(&answer["output"]["ecToken"], "a token");
+                psn_no = journey.guard(&answer["output"]["ecIndexNo"], "a person's number");
+            }
+            _ => {}
+        }
+    }
 }
 
 async fn by_pages(journey: &mut Journey) {

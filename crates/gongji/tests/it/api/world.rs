@@ -134,7 +134,7 @@ impl World {
 
     /// The same people behind the production profile's edge, without what only a sandbox has.
     pub async fn production(hosts: Vec<String>) -> World {
-        World::start(1, Edge::production(hosts), false).await
+        World::start(1, Edge::production(hosts), false, Default::default()).await
     }
 
     /// As [`World::production`], where a bearer key alone opens the door.
@@ -145,10 +145,15 @@ impl World {
     }
 
     pub async fn with(parts: u16, edge: Edge) -> World {
-        World::start(parts, edge, true).await
+        World::start(parts, edge, true, Default::default()).await
     }
 
-    async fn start(parts: u16, edge: Edge, is_sandbox: bool) -> World {
+    /// With somebody to ask for a fund's split.
+    pub async fn with_gateway(settings: gongji::gateway::Settings) -> World {
+        World::start(1, Edge::sandbox(), true, settings).await
+    }
+
+    async fn start(parts: u16, edge: Edge, is_sandbox: bool, settings: gongji::gateway::Settings) -> World {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(MovableClock::standing(start_of_clock()));
         let installation = Installation::open_or_create(folder.path(), Profile::Sandbox, Some(parts)).unwrap();
@@ -183,6 +188,7 @@ impl World {
             asks: Default::default(),
             trust: Trust::with_clock(clock.clone()),
             metrics: Default::default(),
+            gateway: settings,
             sandbox: is_sandbox.then_some(sandbox),
         });
         let world = World { folder, gate, router: server::router(Arc::clone(&app), edge), app, clock, _installation: installation, keys: AtomicU64::new(0) };
