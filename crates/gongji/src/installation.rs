@@ -313,7 +313,17 @@ impl Installation {
             _ => Engine::start(store, clock.clone(), options)?,
         };
         let identity = Identity::new(vault.clone(), adapters);
-        Ok(App { engine, vault, identity, clock, asks: Default::default(), trust: Default::default(), metrics: Default::default(), gateway: Default::default(), sandbox })
+        Ok(App {
+            engine,
+            vault,
+            identity,
+            clock,
+            asks: Default::default(),
+            trust: Default::default(),
+            metrics: Default::default(),
+            gateway: Default::default(),
+            sandbox,
+        })
     }
 
     /// Written beside and put in place, so that a crash leaves the old one or the new one.

@@ -115,7 +115,7 @@ pub async fn query(call: &Call<'_>) -> Result<Node, Refusal> {
     let payment = found.as_ref().and_then(|(_, payment)| payment.as_ref());
     let word = match (payment, found.as_ref().map(|(order, _)| &order.state)) {
         (_, None) => state::SAVED,
-        (_, Some(OrderState::Reversed | OrderState::ReversedBefore)) => state::REVOKED,
+        (_, Some(OrderState::Reversed | OrderState::ReversedBefore | OrderState::ReversedUnheard)) => state::REVOKED,
         (None, Some(OrderState::Refused(_))) => state::FAILED,
         (None, Some(_)) => state::SETTLING,
         (Some(payment), _) => match payment.state {
@@ -161,8 +161,9 @@ pub async fn refund(call: &Call<'_>) -> Result<Node, Refusal> {
 pub async fn revoke(call: &Call<'_>) -> Result<Node, Refusal> {
     let data = call.input.node("data")?;
     let order = uploaded(call, &data).await?;
-    let is_paid = paid(call, &order.number)?
-        .is_some_and(|(known, payment)| known.state != OrderState::Reversed && payment.is_some_and(|payment| payment.state == PaymentState::Captured));
+    let is_paid = paid(call, &order.number)?.is_some_and(|(known, payment)| {
+        !matches!(known.state, OrderState::Reversed | OrderState::ReversedUnheard) && payment.is_some_and(|payment| payment.state == PaymentState::Captured)
+    });
     if is_paid {
         return Err(Wrong::OrderPaid.into());
     }

@@ -203,7 +203,7 @@ pub async fn query(call: &Call<'_>) -> Result<Node, Refusal> {
                 (None, OrderState::Placed) => return Err(ServiceError::StillOpen.into()),
                 (None, OrderState::Refused(reasons)) => return Err(crate::problem::Problem::refused(reasons).into()),
                 (None, OrderState::Held { .. }) => return Err(ServiceError::StillOpen.into()),
-                (None, OrderState::Reversed | OrderState::ReversedBefore) => return Err(Reason::OrderReversed.into()),
+                (None, OrderState::Reversed | OrderState::ReversedBefore | OrderState::ReversedUnheard) => return Err(Reason::OrderReversed.into()),
             }
         }
     };
