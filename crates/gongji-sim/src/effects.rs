@@ -198,7 +198,7 @@ impl Play {
         for beat in &self.case.beats {
             let steps = match beat {
                 Beat::Ask(steps) => steps.as_slice(),
-                Beat::Rush(step) => std::slice::from_ref(step),
+                Beat::Rush(step) => std::slice::from_ref(&**step),
                 Beat::Until(_) => continue,
             };
             let decisions = life.insist(|stage| stage.ask(steps))?;
@@ -235,7 +235,7 @@ pub fn play(store: &Arc<dyn Store>, parts: Part, now: i64, beats: &[Beat], heard
                 stage.ask(steps)?.iter().for_each(&mut *heard);
                 stage.settle()?;
             }
-            Beat::Rush(step) => stage.ask(std::slice::from_ref(step))?.iter().for_each(&mut *heard),
+            Beat::Rush(step) => stage.ask(std::slice::from_ref(&**step))?.iter().for_each(&mut *heard),
             Beat::Until(at) => {
                 clock.set(*at);
                 stage.settle()?;
@@ -307,7 +307,7 @@ impl Life {
                     answers.extend(self.insist(|stage| stage.ask(steps))?.iter().map(told));
                     self.settle()?;
                 }
-                Beat::Rush(step) => answers.extend(self.insist(|stage| stage.ask(std::slice::from_ref(step)))?.iter().map(told)),
+                Beat::Rush(step) => answers.extend(self.insist(|stage| stage.ask(std::slice::from_ref(&**step)))?.iter().map(told)),
                 Beat::Until(at) => {
                     self.clock.set(*at);
                     self.settle()?;

@@ -25,7 +25,7 @@ pub enum Beat {
     /// Asked in one batch; then everything that follows from it happens.
     Ask(Vec<Step>),
     /// Asked, and the next beat comes before any message has left.
-    Rush(Step),
+    Rush(Box<Step>),
     /// The clock goes on to this instant (ms).
     Until(i64),
 }
@@ -70,6 +70,10 @@ fn id(number: u64) -> [u8; 16] {
 fn step(part: Part, number: u64, command: Command) -> Step {
     let fingerprint = binding("body", &[format!("{command:?}").as_bytes()]);
     Step { part, request: Request { idempotency: Some((RequestKey(id(number)), fingerprint)), command } }
+}
+
+fn rush(step: Step) -> Beat {
+    Beat::Rush(Box::new(step))
 }
 
 fn ask(step: Step) -> Beat {
@@ -346,11 +350,7 @@ fn transfers(town: &Town) -> Vec<UseCase> {
         case("a first transfer waits and is declined", vec![], vec![ask(first()), ask(decline.clone())]),
         case("a first transfer waits and is taken back", vec![], vec![ask(first()), ask(cancel.clone())]),
         case("a first transfer waits and goes back in the morning", vec![], vec![ask(first()), Beat::Until(instant(today() + 1, 6 * 60))]),
-        case(
-            "accepted, declined and taken back at once: one of them",
-            vec![ask(first())],
-            vec![Beat::Rush(town.accepts(302, 300, li)), Beat::Rush(decline), ask(cancel)],
-        ),
+        case("accepted, declined and taken back at once: one of them", vec![ask(first())], vec![rush(town.accepts(302, 300, li)), rush(decline), ask(cancel)]),
         case("a transfer is credited at once", town.family(), vec![ask(town.sends(300, wang, li, 52, 50_000, false))]),
         case("a transfer out of a wallet", town.family(), vec![ask(town.sends(300, li, wang, 20, 45_000, true))]),
         case(
@@ -411,11 +411,11 @@ fn payments(town: &Town) -> Vec<UseCase> {
         case("reversed while held", town.held(), vec![ask(town.reverses(300, 201))]),
         case("reversed after capture and part refund", town.captured(), vec![ask(town.refunds(300, 201, 7_000)), ask(town.reverses(301, 201))]),
         case("reversed before the payment came", coded(), vec![ask(town.reverses(300, 301)), ask(town.pays(301, 290, li, 30_000))]),
-        case("a reversal on the heels of the payment", coded(), vec![Beat::Rush(town.pays(300, 290, li, 30_000)), ask(town.reverses(301, 300))]),
+        case("a reversal on the heels of the payment", coded(), vec![rush(town.pays(300, 290, li, 30_000)), ask(town.reverses(301, 300))]),
         case(
             "captured, voided and reversed at once",
             town.held(),
-            vec![Beat::Rush(town.captures(300, 201, 30_000, true)), Beat::Rush(town.voids(301, 201)), ask(town.reverses(302, 201))],
+            vec![rush(town.captures(300, 201, 30_000, true)), rush(town.voids(301, 201)), ask(town.reverses(302, 201))],
         ),
         case("a payment beyond the balance is refused", coded(), vec![ask(town.pays(300, 290, li, 100_001))]),
         case("a payment at the keypad", town.family(), vec![ask(town.places(300, keypad, li, 5_000))]),
@@ -441,7 +441,7 @@ fn payments(town: &Town) -> Vec<UseCase> {
                 before.push(ask(town.accepts(284, 283, bao)));
                 before
             },
-            vec![Beat::Rush(town.premium(300, li, bao)), ask(town.premium(301, bao, bao))],
+            vec![rush(town.premium(300, li, bao)), ask(town.premium(301, bao, bao))],
         ),
     ]
 }
@@ -467,7 +467,7 @@ fn families(town: &Town) -> Vec<UseCase> {
         }),
         case("the contributor ends the relation: the quota goes back", both(), vec![ask(town.ends(300, zhao, li))]),
         case("the receiver ends the relation: the quota goes back", both(), vec![ask(town.ends(300, li, zhao))]),
-        case("both end it at once", both(), vec![Beat::Rush(town.ends(300, li, zhao)), ask(town.ends(301, zhao, li))]),
+        case("both end it at once", both(), vec![rush(town.ends(300, li, zhao)), ask(town.ends(301, zhao, li))]),
         case(
             "the relation ends while quota is held: it follows when the hold is given up",
             quota_held(),
@@ -480,7 +480,7 @@ fn families(town: &Town) -> Vec<UseCase> {
         ),
         case("the sender dies while a transfer waits", waiting(), vec![ask(town.dies(300, wang))]),
         case("the receiver dies while a transfer waits", waiting(), vec![ask(town.dies(300, li))]),
-        case("the receiver accepts as the sender dies", waiting(), vec![Beat::Rush(town.accepts(300, 290, li)), ask(town.dies(301, wang))]),
+        case("the receiver accepts as the sender dies", waiting(), vec![rush(town.accepts(300, 290, li)), ask(town.dies(301, wang))]),
         case("a payer dies with money held; the hold runs out", quota_held(), vec![ask(town.dies(300, li)), Beat::Until(morning() + DAY_MS)]),
         case(
             "the contributor's insurance stops: quota back, waiting money back",
