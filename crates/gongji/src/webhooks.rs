@@ -71,7 +71,10 @@ impl Courier {
                     }
                     let begun = UnderWay { message: format!("msg_{}", uuid::Uuid::now_v7().simple()), made_ms: now, position, attempts: 0 };
                     let (message, position) = (begun.message.clone(), begun.position.clone());
-                    self.app.vault(move |vault| vault.begin_webhook_message(id, &message, &position, now)).await?;
+                    if !self.app.vault(move |vault| vault.begin_webhook_message(id, &message, &position, now)).await? {
+                        // Another process was faster.
+                        continue;
+                    }
                     begun
                 }
             };

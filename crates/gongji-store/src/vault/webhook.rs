@@ -164,15 +164,15 @@ impl Vault {
         })
     }
 
-    /// Begins a message, unless one is under way.
-    pub fn begin_webhook_message(&self, id: u64, message: &str, position: &[u8], now_ms: i64) -> Result<()> {
+    /// Begins a message; false, and nothing changed, where one is under way already.
+    pub fn begin_webhook_message(&self, id: u64, message: &str, position: &[u8], now_ms: i64) -> Result<bool> {
         self.write(|tx, _| {
-            tx.execute(
+            let begun = tx.execute(
                 "update webhook set message = ?3, message_ms = ?4, position = ?5, attempts = 0, next_ms = ?4
                  where part = ?1 and webhook_id = ?2 and message is null",
                 (part_of(id), sql_id(id), message, now_ms, position.to_vec()),
             )?;
-            Ok(())
+            Ok(begun > 0)
         })
     }
 
@@ -251,8 +251,8 @@ mod tests {
     fn a_message_is_under_way_until_it_is_confirmed_or_given_up() {
         let (_dir, vault) = vault();
         let id = put(&vault, HOSPITAL).unwrap();
-        vault.begin_webhook_message(id, "msg_1", b"one", NOW).unwrap();
-        vault.begin_webhook_message(id, "msg_2", b"two", NOW).unwrap();
+        assert!(vault.begin_webhook_message(id, "msg_1", b"one", NOW).unwrap());
+        assert!(!vault.begin_webhook_message(id, "msg_2", b"two", NOW).unwrap());
         let state = || vault.webhook_states().unwrap().remove(0);
         assert_eq!(state().under_way.map(|under_way| under_way.message), Some("msg_1".to_owned()), "one at a time");
         let made = |attempt: u32, outcome: &str| WebhookAttempt {

@@ -242,7 +242,9 @@ enum ReversalOutcome {
 #[derive(Debug, Serialize, ToSchema)]
 struct OrderBody {
     order_no: String,
-    payment: String,
+    /// Left out where the number was reversed before any payment came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment: Option<String>,
     /// A payment's state; `placed` while the payer's side is asked.
     #[schema(example = "captured")]
     state: &'static str,
@@ -364,7 +366,8 @@ pub fn order_number_wrong() -> Problem {
 ///
 /// The answer is final: held or refused. Where the payer's side takes longer than three seconds, it is 409 `STILL_OPEN`: repeat with the same
 /// key, or ask `GET /institutions/payments/by-order/{order_no}`.
-#[utoipa::path(post, path = "/payments", tag = "payments", params(Keyed), request_body = HoldRequest,
+#[utoipa::path(post, path = "/payments", tag = "payments", params(Keyed),
+    request_body(content = HoldRequest, example = json!({ "order_no": "MZ20261123-0007", "payer": { "code": "0017F3K2M9Q0041BQ8X" }, "bill": { "total": { "amount": 30000, "currency": "CNY" }, "fund": { "amount": 18000, "currency": "CNY" }, "own": { "amount": 12000, "currency": "CNY" } } })),
     responses((status = 201, description = "The money is held", body = HoldAnswer)), security(("institution" = [])))]
 async fn hold(State(app): State<Arc<App>>, institution: InstitutionCaller, request: KeyedJson<HoldRequest>) -> Result<Recorded<HoldAnswer>, Problem> {
     let key = request.key(&scope(institution), "hold")?;
@@ -424,7 +427,7 @@ fn answer(answered: Answered) -> Recorded<PaymentAnswer> {
 /// Capture held money
 ///
 /// In parts if need be; `last` gives back what is still held.
-#[utoipa::path(post, path = "/payments/{id}/capture", tag = "payments", params(Keyed, ("id" = String, Path, description = "The payment's id")), request_body = CaptureRequest,
+#[utoipa::path(post, path = "/payments/{id}/capture", tag = "payments", params(Keyed, ("id" = String, Path, description = "The payment's id")), request_body(content = CaptureRequest, example = json!({ "amount": { "amount": 5000, "currency": "CNY" }, "last": false })),
     responses((status = 200, description = "The institution is owed this much", body = PaymentAnswer)), security(("institution" = [])))]
 async fn capture(
     State(app): State<Arc<App>>,
@@ -457,7 +460,7 @@ async fn void(
 /// Refund captured money
 ///
 /// To the origins it came from, in reverse order of use.
-#[utoipa::path(post, path = "/payments/{id}/refund", tag = "payments", params(Keyed, ("id" = String, Path, description = "The payment's id")), request_body = RefundRequest,
+#[utoipa::path(post, path = "/payments/{id}/refund", tag = "payments", params(Keyed, ("id" = String, Path, description = "The payment's id")), request_body(content = RefundRequest, example = json!({ "amount": { "amount": 2000, "currency": "CNY" } })),
     responses((status = 200, description = "The money is back", body = PaymentAnswer)), security(("institution" = [])))]
 async fn refund(
     State(app): State<Arc<App>>,
@@ -549,7 +552,7 @@ fn order_body(app: &App, order: &Order, payment: Option<&Payment>) -> OrderBody 
     let area = app.directory().institutions.get(&order.id.institution).map(|institution| AreaRef::new(&app.directory(), institution.area));
     OrderBody {
         order_no: order.number.clone(),
-        payment: id_text(order.payment.0),
+        payment: (order.state != OrderState::ReversedBefore).then(|| id_text(order.payment.0)),
         state: state.map_or("placed", state::payment_word),
         outcome: if is_open { HoldOutcome::Open } else { HoldOutcome::Definite },
         definite_at: is_open.then(|| rfc3339(order.placed_at + payment::DEFINITE_MS)),

@@ -46,7 +46,8 @@ struct DecodedCode {
 /// Decode a payment code
 ///
 /// Does not use it up. A code that cannot pay here is refused as a hold would be: unknown, used, expired, or its wallet is for another place.
-#[utoipa::path(post, path = "/codes/decode", tag = "payments", request_body = DecodeRequest,
+#[utoipa::path(post, path = "/codes/decode", tag = "payments",
+    request_body(content = DecodeRequest, example = json!({ "code": "0017F3K2M9Q0041BQ8X", "own": { "amount": 12000, "currency": "CNY" } })),
     responses((status = 200, description = "A code that may pay here", body = DecodedCode)), security(("institution" = [])))]
 async fn decode(
     State(app): State<Arc<App>>,

@@ -65,7 +65,8 @@ struct QuoteLot {
 /// Quote a bill
 ///
 /// Own account, wallet and cash, in the order in which the payer chose to pay. Nothing is set aside: only a hold guarantees it.
-#[utoipa::path(post, path = "/quotes", tag = "payments", request_body = QuoteRequest,
+#[utoipa::path(post, path = "/quotes", tag = "payments",
+    request_body(content = QuoteRequest, example = json!({ "code": "0017F3K2M9Q0041BQ8X", "bill": { "total": { "amount": 30000, "currency": "CNY" }, "fund": { "amount": 18000, "currency": "CNY" }, "own": { "amount": 12000, "currency": "CNY" } } })),
     responses((status = 200, description = "What would be paid now", body = QuoteBody)), security(("institution" = [])))]
 async fn make(State(app): State<Arc<App>>, institution: InstitutionCaller, StrictJson(asked): StrictJson<QuoteRequest>) -> Result<Json<QuoteBody>, Problem> {
     let quoted = quote::quote(&app, institution.id, &asked.code, bill(&asked.bill)?)?;
