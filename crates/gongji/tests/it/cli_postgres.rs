@@ -304,7 +304,6 @@ fn wallet_of(database: &Database, payer: &Payer) -> gongji_ledger::Fen {
 }
 
 #[test]
-#[ignore = "with real processes, on demand: half a minute"]
 fn one_of_several_that_stood_still_finds_itself_replaced_and_ends() {
     let (folder, database) = (tempfile::tempdir().unwrap(), Database::new());
     let mut one = Serving::start_among(folder.path(), "one", &database.url());
@@ -334,7 +333,6 @@ fn one_of_several_that_stood_still_finds_itself_replaced_and_ends() {
 const PAYMENTS: usize = 12;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "with real processes, on demand: minutes on a busy machine"]
 async fn three_processes_share_the_work_and_a_killed_one_takes_nothing_with_it() {
     let (folder, database) = (tempfile::tempdir().unwrap(), Database::new());
     let payers = with_payers(folder.path(), &database.url()).await;
