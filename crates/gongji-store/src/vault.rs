@@ -10,6 +10,7 @@
 //! One writes at a time, a few read; no lock is held while a password is hashed.
 //! The time is always an argument (`now_ms`, milliseconds since 1970 UTC): the sandbox has a clock that moves.
 
+mod activity;
 mod code;
 mod consent;
 mod copied;
@@ -45,6 +46,7 @@ use crate::postgres::session::Session as Connected;
 use crate::seal::{KeyError, Keys, Place, SealBroken, Sensitive};
 use database::Db;
 
+pub use activity::Activity;
 pub use code::{CODE_ATTEMPTS_MAX, CODE_MS, CODES_PER_DAY_MAX, CodeAsk, CodeError, CodeLimit, Purpose, RESEND_MS, StartedCode};
 pub use consent::Consent;
 pub use gateway::{BegunMessage, GATEWAY_MESSAGE_DAYS_MIN, GatewayFile, GatewayMessage, GatewaySign, NewGatewayMessage};

@@ -13,6 +13,8 @@ function prepare(root) {
   }
   const scan = root.querySelector("button[data-scan]");
   if (scan && "BarcodeDetector" in window && navigator.mediaDevices) scan.hidden = false;
+  const near = root.querySelector("form[data-near]");
+  if (near && "geolocation" in navigator) near.hidden = false;
   for (const box of root.querySelectorAll("[data-until]")) countdown(box);
   for (const box of root.querySelectorAll("[data-refresh]")) renew(box);
   for (const box of root.querySelectorAll("[data-amounts]")) addUp(box);
@@ -51,6 +53,29 @@ async function copy(button) {
   setTimeout(() => { words.textContent = "复制"; }, 2000);
 }
 
+// Nearest first: the browser asks the person, the position goes along with this one form. To a hundred metres: nobody needs the house.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.dataset.near === undefined || form.dataset.located) return;
+  event.preventDefault();
+  const words = form.querySelector("p");
+  const put = (name, degrees) => { form.querySelector(`[name="${name}"]`).value = degrees.toFixed(3); };
+  words.textContent = "正在看你在哪里……";
+  navigator.geolocation.getCurrentPosition(
+    ({ coords }) => {
+      put("latitude", coords.latitude);
+      put("longitude", coords.longitude);
+      form.dataset.located = "yes";
+      form.requestSubmit();
+    },
+    () => {
+      words.textContent = "拿不到位置。可以按地区、区县来找。";
+      say(words.textContent);
+    },
+    { maximumAge: 60000, timeout: 10000 },
+  );
+});
+
 // A second tap on the same form is swallowed; the key in the form would make it harmless anyway.
 document.addEventListener("submit", (event) => {
   const form = event.target;
@@ -69,6 +94,7 @@ document.addEventListener("submit", (event) => {
 // Coming back with the browser's back button restores the page as it was left: open the forms again.
 window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+  for (const form of document.querySelectorAll("form[data-located]")) delete form.dataset.located;
 });
 
 // Time left of a payment code. The phone's clock may be wrong, so only differences are used.

@@ -11,6 +11,7 @@ pub mod me;
 pub mod payments;
 pub mod premiums;
 pub mod proofs;
+pub mod readiness;
 pub mod recorded;
 pub mod sandbox;
 pub mod state;

@@ -1,5 +1,6 @@
 //! What every request works with.
 
+use crate::activity::Activity;
 use crate::identity::Identity;
 use crate::metrics::Metrics;
 use gongji_store::clock::{Clock, MovableClock};
@@ -18,6 +19,10 @@ pub struct App {
     pub asks: crate::service::asking::Asks,
     /// What is known of those who sign.
     pub trust: crate::trust::Trust,
+    /// Which terminals of institutions took payments lately.
+    pub activity: Activity,
+    /// Orders that were refused to whoever showed a code, for minutes.
+    pub attempts: crate::service::attempt::Attempts,
     /// What is counted for whoever watches.
     pub metrics: Arc<Metrics>,
     /// The national-style gateway: how long it keeps messages, and whom it asks for a fund's split.

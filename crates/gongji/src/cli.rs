@@ -2,6 +2,7 @@
 
 mod backup;
 mod bench;
+mod cashiers;
 mod complaint;
 mod copy;
 mod import;
@@ -79,6 +80,9 @@ enum Command {
     /// 演示:在临时目录里把整个流程走一遍,一步一步讲给你听
     #[command(help_template = HELP, override_usage = "gongji demo [选项]")]
     Demo(DemoArgs),
+    /// 收银模拟:20 家机构过一个忙日子,答复丢失、重复、冲正样样有,最后逐单对账
+    #[command(help_template = HELP, override_usage = "gongji cashiers [选项]")]
+    Cashiers(cashiers::CashiersArgs),
     /// 压力测试:合规的转账,量出每秒笔数,最后核对账本
     #[command(help_template = HELP, override_usage = "gongji bench [选项]")]
     Bench(Box<bench::BenchArgs>),
@@ -122,6 +126,7 @@ pub fn run() -> i32 {
         Command::Backup(args) => backup::run(&args),
         Command::Copy(args) => copy::run(&args),
         Command::Demo(args) => within_runtime(crate::demo::run(args.partitions)),
+        Command::Cashiers(args) => within_runtime(cashiers::run(args)),
         Command::Bench(args) => within_runtime(bench::run(*args)),
         Command::Office(args) => within_runtime(office::run(args)),
         Command::Reconcile(args) => reconcile::run(&args),

@@ -4,7 +4,7 @@
 //! checked; the first surprise ends the demonstration with exit code 1. At the end the auditor verifies the books.
 
 mod acts;
-mod client;
+pub(crate) mod client;
 
 use crate::cli::say;
 use crate::sandbox::{self, Plan};
@@ -35,23 +35,33 @@ impl Drop for Temporary {
 
 pub async fn run(partitions: Part) -> anyhow::Result<()> {
     let begin = Instant::now();
-    let folder = Temporary::new()?;
     say(&format!("共济演示:在临时目录里启动一个沙箱({partitions} 个分区),通过 HTTP 把整个流程走一遍。\n\n"));
-    let told = play(&folder.0, partitions).await;
-    if let Err(error) = told {
-        say(&format!("\n演示停在这里:{}\n", crate::cli::failed(&error)));
-        anyhow::bail!("演示没有走完。");
-    }
-    let report = crate::verify::run(&folder.0, true)?;
-    say("\n");
-    crate::cli::tell_verified(&report);
+    on_a_sandbox_of_its_own(partitions, false, async |origin| {
+        let told = acts::play(&Client::new(&origin)?).await;
+        if let Err(error) = told {
+            say(&format!("\n演示停在这里:{}\n", crate::cli::failed(&error)));
+            anyhow::bail!("演示没有走完。");
+        }
+        Ok(())
+    })
+    .await?;
     say(&format!("\n演示走完了,用时 {:.1} 秒。想自己点一点?运行 gongji sandbox。\n", begin.elapsed().as_secs_f32()));
     Ok(())
 }
 
+/// Serves a sandbox in a temporary folder, plays against its address, and lets the auditor look at the books that are left.
+pub(crate) async fn on_a_sandbox_of_its_own<T>(partitions: Part, with_history: bool, play: impl AsyncFnOnce(String) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let folder = Temporary::new()?;
+    let told = serve_for(&folder.0, partitions, with_history, play).await?;
+    let report = crate::verify::run(&folder.0, true)?;
+    say("\n");
+    crate::cli::tell_verified(&report);
+    Ok(told)
+}
+
 /// Starts the server, plays, and stops it again, so that the books below are at rest.
-async fn play(folder: &Path, partitions: Part) -> anyhow::Result<()> {
-    let plan = Plan { folder: folder.to_owned(), store: None, partitions: Some(partitions), clock: sandbox::start_of_clock(), with_history: false };
+async fn serve_for<T>(folder: &Path, partitions: Part, with_history: bool, play: impl AsyncFnOnce(String) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let plan = Plan { folder: folder.to_owned(), store: None, partitions: Some(partitions), clock: sandbox::start_of_clock(), with_history };
     let running = sandbox::start(&plan, &|_| indicatif::ProgressBar::hidden()).await?;
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
     let origin = format!("http://{}", listener.local_addr()?);
@@ -59,7 +69,7 @@ async fn play(folder: &Path, partitions: Part) -> anyhow::Result<()> {
     let router = server::router(Arc::clone(&running.app), server::Profile::sandbox());
     let serving = tokio::spawn(server::serve(listener, Arc::clone(&running.app.metrics), router, async move { drop(stopped.await) }));
     let ticking = tokio::spawn(crate::jobs::tick(Arc::clone(&running.app)));
-    let told = acts::play(&Client::new(&origin)?).await;
+    let told = play(origin).await;
     let _ = stop.send(());
     serving.await??;
     ticking.abort();

@@ -313,17 +313,21 @@ impl Installation {
             _ => Engine::start(store, clock.clone(), options)?,
         };
         let identity = Identity::new(vault.clone(), adapters);
-        Ok(App {
+        let app = App {
             engine,
             vault,
             identity,
             clock,
             asks: Default::default(),
+            activity: Default::default(),
+            attempts: Default::default(),
             trust: Default::default(),
             metrics: Default::default(),
             gateway: Default::default(),
             sandbox,
-        })
+        };
+        app.activity.load(&app.vault, app.now())?;
+        Ok(app)
     }
 
     /// Written beside and put in place, so that a crash leaves the old one or the new one.

@@ -24,6 +24,7 @@ pub async fn tick(app: Arc<App>) {
     // Aborted together with this.
     let mut beside = crate::notices::start(&app);
     let mut webhooks = crate::webhooks::Courier::new(Arc::clone(&app));
+    let _seen = crate::activity::start(&app);
     beside.spawn(crate::metrics::watch_books(Arc::clone(&app)));
     loop {
         interval.tick().await;

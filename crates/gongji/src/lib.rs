@@ -1,8 +1,10 @@
 //! The program: HTTP API, pages for people, jobs and commands.
 
+pub mod activity;
 pub mod api;
 pub mod app;
 pub mod bench;
+pub mod cashiers;
 pub mod cli;
 pub mod config;
 pub mod demo;
@@ -20,6 +22,7 @@ pub mod sandbox;
 pub mod server;
 pub mod service;
 pub mod time;
+pub mod trace;
 pub mod trust;
 pub mod verify;
 pub mod web;

@@ -14,6 +14,7 @@ mod institution;
 mod lookup;
 mod movements;
 mod pay;
+mod places;
 mod premium;
 pub mod preview;
 mod recall;
@@ -42,6 +43,7 @@ pub fn router(app: &Arc<App>) -> Router<Arc<App>> {
     let state = (Arc::clone(app), Recall::default());
     Router::new()
         .merge(lookup::routes())
+        .merge(places::routes())
         .merge(account::routes())
         .merge(security::routes())
         .merge(wallet::routes())

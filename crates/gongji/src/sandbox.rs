@@ -11,6 +11,7 @@ pub mod test_fault;
 
 pub use signing::{SIGNING_KEYS_FOLDER, signing_key};
 
+use crate::activity::terminal_word;
 use crate::app::{App, AppError, SampleLogin, Sandbox};
 use crate::identity::{Adapters, IdentityError};
 use crate::import::{ImportError, import};
@@ -22,10 +23,11 @@ use gongji_files::{ImportKind, LoginRow, Options, PersonRow};
 use gongji_ledger::{GrantKind, Part};
 use gongji_store::clock::MovableClock;
 use gongji_store::seal::{Sensitive, to_base64url};
-use gongji_store::vault::Vault;
+use gongji_store::vault::{Activity, Vault};
 use gongji_wallet::Command;
 use gongji_wallet::day::{day_from_date, instant};
 use gongji_wallet::directory::{Directory, DirectoryChange, Institution, Readiness};
+use gongji_wallet::object::Terminal;
 use gongji_wallet::rules::{RuleChange, Scope, Setting};
 use indicatif::ProgressBar;
 use std::collections::BTreeMap;
@@ -93,7 +95,7 @@ pub async fn start(plan: &Plan, bar: &dyn Fn(&str) -> ProgressBar) -> Result<Run
         let from = if plan.with_history { history::begin() } else { plan.clock };
         let clock = Arc::new(MovableClock::standing(from.max(installation.last_stamp()?)));
         let app = Arc::new(installation.start(clock.clone(), None, Adapters::sandbox(), None)?);
-        seed(&app, &clock, plan.with_history, bar).await?;
+        seed(&app, &clock, plan, bar).await?;
         app.engine.flush().await;
         // The standing clock goes with this engine; the one below runs.
         drop(app);
@@ -121,7 +123,7 @@ pub fn logins() -> Vec<SampleLogin> {
     rows.into_iter().map(login).collect()
 }
 
-async fn seed(app: &Arc<App>, clock: &MovableClock, with_history: bool, bar: &dyn Fn(&str) -> ProgressBar) -> Result<(), SandboxError> {
+async fn seed(app: &Arc<App>, clock: &MovableClock, plan: &Plan, bar: &dyn Fn(&str) -> ProgressBar) -> Result<(), SandboxError> {
     for (name, kind, bytes) in samples::FILES {
         put(app, name, *kind, bytes, bar).await?;
     }
@@ -142,7 +144,9 @@ async fn seed(app: &Arc<App>, clock: &MovableClock, with_history: bool, bar: &dy
         Ok(())
     })
     .await?;
-    if with_history {
+    let activity = sample_activity(&app.directory(), plan.clock);
+    app.vault(move |vault| vault.put_activities(&activity, &[], now)).await?;
+    if plan.with_history {
         history::play(app, clock, bar).await
     } else {
         put(app, "contributions.csv", ImportKind::Contributions, samples::CONTRIBUTIONS, bar).await
@@ -190,6 +194,18 @@ async fn register(app: &Arc<App>) -> Result<(), SandboxError> {
         done.map_err(AppError::from)?.map_err(AppError::from)?;
     }
     Ok(())
+}
+
+/// What the list calls ready has been paid at: within the last two days before the clock starts. From then on only real payments keep it so.
+fn sample_activity(directory: &Directory, clock: i64) -> Vec<Activity> {
+    let mut rows = Vec::new();
+    for (nth, one) in directory.institutions.values().filter(|one| one.readiness == Readiness::Ready).enumerate() {
+        let paid_ms = clock - (nth as i64 % 40 + 1) * 3_600_000;
+        for terminal in Terminal::ALL.into_iter().zip([one.counter, one.kiosk, one.mobile]).filter_map(|(terminal, listed)| listed.then_some(terminal)) {
+            rows.push(Activity { institution: one.id.to_string(), terminal: terminal_word(terminal).to_owned(), paid_ms, heard_ms: 0 });
+        }
+    }
+    rows
 }
 
 /// Sample institutions with their keys: all of the main town, elsewhere the first ready hospital and pharmacy of each area. The keys are made

@@ -202,7 +202,7 @@ impl Gate {
         set(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY);
         set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
         set(header::REFERRER_POLICY, "same-origin");
-        set(HeaderName::from_static("permissions-policy"), "camera=(self), microphone=(), geolocation=(), payment=()");
+        set(HeaderName::from_static("permissions-policy"), "camera=(self), microphone=(), geolocation=(self), payment=()");
         set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
         if self.profile.is_secure {
             set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains");

@@ -3,6 +3,7 @@
 //! A service turns what was asked into a command with its idempotency key, asks the partition, and gives back the recorded outcome.
 
 pub mod asking;
+pub mod attempt;
 pub mod family;
 pub mod feed;
 pub mod key;
@@ -11,6 +12,7 @@ pub mod person;
 pub mod place_report;
 pub mod premium;
 pub mod quote;
+pub mod readiness;
 pub mod reconciliation;
 pub mod sheet;
 pub mod transfer;

@@ -21,19 +21,21 @@ pub struct PlaceReport {
     pub what: String,
     /// Who reported it, if logged in.
     pub reporter: Option<u64>,
+    /// The institution's own number of the order that was tried, if it is about one.
+    pub order_no: Option<String>,
     pub made_ms: i64,
 }
 
 impl Vault {
-    /// Writes a report down; false where it is one too many of this institution in a day, or the same person's same word again.
+    /// Writes a report down; false where it is one too many of this institution in a day, or the same person's same word again (of the same order).
     pub fn put_place_report(&self, report: &PlaceReport) -> Result<bool> {
         self.write(|tx, _| {
             let since = report.made_ms - DAY_MS;
             let (all, same): (i64, i64) = tx
                 .row(
-                    "select count(*), count(*) filter (where reporter = ?4 and what = ?5)
+                    "select count(*), count(*) filter (where reporter = ?4 and what = ?5 and coalesce(order_no, '') = ?6)
                      from place_report where part = ?1 and institution = ?2 and made_ms > ?3",
-                    (PART, &report.institution, since, report.reporter.map(sql_id), &report.what),
+                    (PART, &report.institution, since, report.reporter.map(sql_id), &report.what, report.order_no.as_deref().unwrap_or_default()),
                     |row| Ok((row.get(0)?, row.get(1)?)),
                 )?
                 .expect("a count has a row");
@@ -42,8 +44,8 @@ impl Vault {
             }
             let id = next_id(tx, PART, "place-report")?;
             tx.execute(
-                "insert into place_report (part, report_id, institution, what, reporter, made_ms) values (?1, ?2, ?3, ?4, ?5, ?6)",
-                (PART, sql_id(id), &report.institution, &report.what, report.reporter.map(sql_id), report.made_ms),
+                "insert into place_report (part, report_id, institution, what, reporter, made_ms, order_no) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                (PART, sql_id(id), &report.institution, &report.what, report.reporter.map(sql_id), report.made_ms, report.order_no.clone()),
             )?;
             Ok(true)
         })
@@ -53,10 +55,11 @@ impl Vault {
     pub fn place_reports(&self, since_ms: i64, max: usize) -> Result<Vec<PlaceReport>> {
         self.read(|db, _| {
             db.rows(
-                "select institution, what, reporter, made_ms from place_report where part = ?1 and made_ms >= ?2 order by report_id desc limit ?3",
+                "select institution, what, reporter, made_ms, order_no from place_report where part = ?1 and made_ms >= ?2 order by report_id desc limit ?3",
                 (PART, since_ms, max as i64),
                 |row| {
-                    Ok(PlaceReport { institution: row.get(0)?, what: row.get(1)?, reporter: row.get::<Option<i64>>(2)?.map(from_sql_id), made_ms: row.get(3)? })
+                    let reporter = row.get::<Option<i64>>(2)?.map(from_sql_id);
+                    Ok(PlaceReport { institution: row.get(0)?, what: row.get(1)?, reporter, made_ms: row.get(3)?, order_no: row.get(4)? })
                 },
             )
         })
@@ -75,7 +78,7 @@ mod tests {
     const NOW: i64 = 1_795_000_000_000;
 
     fn report(what: &str, reporter: Option<u64>, made_ms: i64) -> PlaceReport {
-        PlaceReport { institution: "H51050000001".to_owned(), what: what.to_owned(), reporter, made_ms }
+        PlaceReport { institution: "H51050000001".to_owned(), what: what.to_owned(), reporter, order_no: None, made_ms }
     }
 
     #[test]
@@ -87,13 +90,17 @@ mod tests {
         assert!(vault.put_place_report(&report("code", Some(7), NOW + 1)).unwrap(), "something else");
         assert!(vault.put_place_report(&report("counter", None, NOW + 2)).unwrap());
         assert!(vault.put_place_report(&report("counter", Some(7), NOW + DAY_MS)).unwrap(), "the next day");
-        let all = vault.place_reports(NOW, 10).unwrap();
+        let about_an_order = PlaceReport { order_no: Some("MZ-1".to_owned()), ..report("counter", Some(7), NOW + 3 * DAY_MS) };
+        assert!(vault.put_place_report(&about_an_order).unwrap(), "another order is another matter");
+        assert!(!vault.put_place_report(&about_an_order).unwrap());
+        assert_eq!(vault.place_reports(NOW + 3 * DAY_MS, 10).unwrap(), [about_an_order]);
+        let all = vault.place_reports(NOW, 10).unwrap().split_off(1);
         assert_eq!(all.iter().map(|report| report.made_ms - NOW).collect::<Vec<_>>(), [DAY_MS, 2, 1, 0]);
         assert_eq!(all[1], report("counter", None, NOW + 2));
-        assert_eq!(vault.place_reports(NOW + 2, 10).unwrap().len(), 2);
+        assert_eq!(vault.place_reports(NOW + 2, 10).unwrap().len(), 3);
         assert_eq!(vault.place_reports(NOW, 1).unwrap().len(), 1);
         vault.sweep(NOW + PLACE_REPORT_MS).unwrap();
-        assert_eq!(vault.place_reports(0, 10).unwrap().len(), 3);
+        assert_eq!(vault.place_reports(0, 10).unwrap().len(), 4);
     }
 
     #[test]

@@ -6,12 +6,12 @@ mod quotes;
 pub mod reconciliations;
 mod webhooks;
 
-use super::{asks, payments};
+use super::{asks, payments, readiness};
 use crate::app::App;
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 
 pub fn router() -> OpenApiRouter<Arc<App>> {
     let paying = OpenApiRouter::new().merge(codes::router()).merge(quotes::router()).merge(payments::router()).merge(asks::of_institutions());
-    paying.merge(events::router()).merge(webhooks::router()).merge(reconciliations::router())
+    paying.merge(events::router()).merge(webhooks::router()).merge(reconciliations::router()).merge(readiness::router())
 }

@@ -1,10 +1,11 @@
 //! What everybody may look up: regions with their openings, institutions with their readiness.
 
-use super::transfers::Readiness;
-use super::wire::{AreaRef, area, cursor, page_len, parse_cursor};
+use super::readiness::{AreaReadiness, ReadinessWord, TerminalBody, last_paid_on, terminals};
+use super::wire::{AreaRef, area, cursor, id_from, page_len, parse_cursor};
 use crate::app::App;
 use crate::problem::Problem;
-use crate::service::place_report::{self, Trouble};
+use crate::service::place_report::{self, Trouble, Where};
+use crate::service::readiness;
 use crate::time::{date, rfc3339};
 use crate::web::{MaybeCitizen, StrictJson, StrictPath, StrictQuery};
 use axum::Json;
@@ -12,7 +13,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use gongji_wallet::Reason;
 use gongji_wallet::day::day_of;
-use gongji_wallet::directory::{Coverage, Directory, Institution, Readiness as Status, Region, RegionLevel};
+use gongji_wallet::directory::{Coverage, Institution, Region, RegionLevel};
+use gongji_wallet::ids::PaymentId;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -84,7 +86,7 @@ struct Opening {
 #[derive(Debug, Serialize, ToSchema)]
 struct RegionDetail {
     region: RegionBody,
-    readiness: Readiness,
+    readiness: AreaReadiness,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -113,16 +115,6 @@ enum InstitutionKind {
     Pharmacy,
 }
 
-/// Whether an institution takes the wallet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum ReadinessWord {
-    Ready,
-    /// Enabled, but no successful payment for seven days.
-    Quiet,
-    Off,
-}
-
 #[derive(Debug, Serialize, ToSchema)]
 struct InstitutionList {
     institutions: Vec<InstitutionBody>,
@@ -143,12 +135,18 @@ struct InstitutionBody {
     area: AreaRef,
     district: String,
     address: String,
+    /// The best of its terminals.
     readiness: ReadinessWord,
-    /// Takes the wallet at the counter.
+    /// Counter, kiosk and mobile.
+    terminals: Vec<TerminalBody>,
+    /// Day of the last captured payment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_paid_on: Option<String>,
+    /// Enabled at the counter, by the list of institutions.
     counter: bool,
-    /// Takes the wallet at a kiosk.
+    /// Enabled at a kiosk, by the list.
     kiosk: bool,
-    /// Takes the wallet in its own app.
+    /// Enabled in its own app, by the list.
     mobile: bool,
     /// Degrees × 1,000,000: latitude, longitude.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -188,16 +186,19 @@ fn region_body(region: &Region, today: i32) -> RegionBody {
     }
 }
 
-fn institution_body(directory: &Directory, institution: &Institution) -> InstitutionBody {
+fn institution_body(app: &App, institution: &Institution, now: i64) -> InstitutionBody {
+    let (directory, standing) = (app.directory(), readiness::standing(app, institution, now));
     InstitutionBody {
         code: institution.id.to_string(),
         name: institution.name.clone(),
         kind: kind(institution),
         level: institution.level.clone(),
-        area: AreaRef::new(directory, institution.area),
+        area: AreaRef::new(&directory, institution.area),
         district: institution.district.clone(),
         address: institution.address.clone(),
-        readiness: readiness(institution),
+        readiness: standing.state.into(),
+        terminals: terminals(&standing),
+        last_paid_on: last_paid_on(&standing),
         counter: institution.counter,
         kiosk: institution.kiosk,
         mobile: institution.mobile,
@@ -207,14 +208,6 @@ fn institution_body(directory: &Directory, institution: &Institution) -> Institu
 
 fn kind(institution: &Institution) -> InstitutionKind {
     if institution.is_pharmacy { InstitutionKind::Pharmacy } else { InstitutionKind::Hospital }
-}
-
-fn readiness(institution: &Institution) -> ReadinessWord {
-    match institution.readiness {
-        Status::Ready => ReadinessWord::Ready,
-        Status::Quiet => ReadinessWord::Quiet,
-        Status::Off => ReadinessWord::Off,
-    }
 }
 
 /// Regions and their openings
@@ -241,25 +234,25 @@ async fn regions(State(app): State<Arc<App>>, StrictQuery(asked): StrictQuery<Re
 async fn region(State(app): State<Arc<App>>, StrictPath(code): StrictPath<String>) -> Result<Json<RegionDetail>, Problem> {
     let directory = app.directory();
     let region = code.parse().ok().and_then(|code: u32| directory.regions.get(&code)).ok_or(Reason::DirectoryUnknown)?;
-    Ok(Json(RegionDetail { region: region_body(region, day_of(app.now())), readiness: Readiness::of(&app, region.code) }))
+    Ok(Json(RegionDetail { region: region_body(region, day_of(app.now())), readiness: AreaReadiness::of(&app, region.code) }))
 }
 
 /// Hospitals and pharmacies of an area
 #[utoipa::path(get, path = "/institutions", tag = "lookup", params(InstitutionQuery), responses((status = 200, description = "By code", body = InstitutionList)), security(()))]
 async fn institutions(State(app): State<Arc<App>>, StrictQuery(asked): StrictQuery<InstitutionQuery>) -> Result<Json<InstitutionList>, Problem> {
     let (after, limit) = (parse_cursor(asked.cursor.as_deref())?, page_len(asked.limit)?);
-    let directory = app.directory();
+    let (directory, now) = (app.directory(), app.now());
     let area = area(&directory, &asked.area, "area")?;
     let wanted = |institution: &&Arc<Institution>| {
         after.is_none_or(|after| institution.id.0 > after)
             && asked.kind.is_none_or(|wanted| kind(institution) == wanted)
-            && asked.readiness.is_none_or(|wanted| readiness(institution) == wanted)
+            && asked.readiness.is_none_or(|wanted| ReadinessWord::from(readiness::standing(&app, institution, now).state) == wanted)
             && asked.q.as_deref().is_none_or(|part| institution.name.contains(part.trim()) || institution.address.contains(part.trim()))
     };
     let mut found: Vec<&Arc<Institution>> = directory.institutions_in(area).filter(wanted).take(limit + 1).collect();
     let next_cursor = (found.len() > limit).then(|| found.truncate(limit)).and_then(|()| found.last().map(|last| cursor(last.id.0)));
-    let institutions = found.into_iter().map(|institution| institution_body(&directory, institution)).collect();
-    Ok(Json(InstitutionList { institutions, next_cursor, as_of: rfc3339(app.now()) }))
+    let institutions = found.into_iter().map(|institution| institution_body(&app, institution, now)).collect();
+    Ok(Json(InstitutionList { institutions, next_cursor, as_of: rfc3339(now) }))
 }
 
 /// One institution
@@ -269,13 +262,16 @@ async fn institution(State(app): State<Arc<App>>, StrictPath(code): StrictPath<S
     let directory = app.directory();
     let id = gongji_ledger::InstitutionId::parse(&code).ok_or(Reason::InstitutionUnknown)?;
     let institution = directory.institutions.get(&id).ok_or(Reason::InstitutionUnknown)?;
-    Ok(Json(institution_body(&directory, institution)))
+    Ok(Json(institution_body(&app, institution, app.now())))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct PlaceReportRequest {
     what: Trouble,
+    /// The payment it is about: one of this person's own, at this institution. The office sees what became of its order.
+    #[serde(default)]
+    payment: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -296,6 +292,14 @@ async fn report(
     StrictJson(asked): StrictJson<PlaceReportRequest>,
 ) -> Result<(StatusCode, Json<PlaceReported>), Problem> {
     let id = gongji_ledger::InstitutionId::parse(&code).ok_or(Reason::InstitutionUnknown)?;
-    place_report::report(&app, id, asked.what, citizen.map(|citizen| citizen.holder)).await?;
+    let place = match (&asked.payment, &citizen) {
+        (None, _) => Where::at(id),
+        (Some(payment), Some(citizen)) => Where::of_payment(&app, citizen.subject, PaymentId(id_from(payment)?))?,
+        (Some(_), None) => return Err(Reason::NotFound.into()),
+    };
+    if place.institution != id {
+        return Err(Reason::NotFound.into());
+    }
+    place_report::report(&app, place, asked.what, citizen.map(|citizen| citizen.holder)).await?;
     Ok((StatusCode::CREATED, Json(PlaceReported { institution: id.to_string(), reported_at: rfc3339(app.now()) })))
 }

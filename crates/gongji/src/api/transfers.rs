@@ -1,8 +1,9 @@
 //! Transfers: preview, submit, look, accept, decline, cancel.
 
+use super::readiness::AreaReadiness;
 use super::recorded::{Keyed, Nothing, Recorded, refusal};
 use super::state::{self, Action};
-use super::wire::{AreaRef, Kind, LotBody, Money, NamedPerson, People, PersonRef, RelationRef, Rule, Source, cursor, id_from, id_text, page_len, parse_cursor};
+use super::wire::{Kind, LotBody, Money, NamedPerson, People, PersonRef, RelationRef, Rule, Source, cursor, id_from, id_text, page_len, parse_cursor};
 use crate::app::App;
 use crate::problem::{Problem, ReasonBody};
 use crate::service::key::IdempotencyKey;
@@ -129,25 +130,7 @@ pub struct TransferPreview {
     pub rule: Rule,
     /// Where the receiver is insured and how many institutions there take the wallet, once the relation is confirmed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub receiver_area: Option<Readiness>,
-}
-
-/// How many institutions of an area take the wallet.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = AreaReadiness)]
-pub struct Readiness {
-    pub area: AreaRef,
-    pub ready: usize,
-    /// Enabled, but silent for seven days.
-    pub quiet: usize,
-    pub off: usize,
-}
-
-impl Readiness {
-    pub fn of(app: &App, area: gongji_ledger::AreaCode) -> Readiness {
-        let (ready, quiet, off) = transfer::readiness_in(app, area);
-        Readiness { area: AreaRef::new(&app.directory(), area), ready, quiet, off }
-    }
+    pub receiver_area: Option<AreaReadiness>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -262,7 +245,7 @@ async fn preview(State(app): State<Arc<App>>, citizen: Citizen, StrictJson(reque
         daily_total_left: preview.daily_total_left.map(Money::from),
         kind: preview.kind.into(),
         rule: Rule::new(preview.rule),
-        receiver_area: preview.receiver_area.map(|area| Readiness::of(&app, area)),
+        receiver_area: preview.receiver_area.map(|area| AreaReadiness::of(&app, area)),
     }))
 }
 

@@ -116,6 +116,8 @@ async fn open(plan: &Plan, folder: &Path, clock: Arc<MovableClock>) -> anyhow::R
         identity,
         clock,
         asks: Default::default(),
+        activity: Default::default(),
+        attempts: Default::default(),
         trust: Default::default(),
         metrics: Default::default(),
         gateway: Default::default(),

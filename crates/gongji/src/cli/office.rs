@@ -6,7 +6,9 @@ use crate::config;
 use crate::identity::{Adapters, Identity};
 use crate::installation::{KEYS_FOLDER, Profile, describe, kept};
 use crate::kept::Kept;
+use crate::service::payment::order_id;
 use crate::service::place_report::Trouble;
+use crate::trace;
 use clap::{Args, Subcommand};
 use gongji_ledger::InstitutionId;
 use gongji_store::clock::system_now;
@@ -18,6 +20,9 @@ use std::path::PathBuf;
 
 /// Reports listed at once.
 const REPORTS_MAX: usize = 10_000;
+
+/// Orders traced at once: each is read out of the journal.
+const TRACES_MAX: usize = 50;
 
 #[derive(Args)]
 pub struct OfficeArgs {
@@ -157,6 +162,7 @@ fn reports(office: &Office, days: u16) -> anyhow::Result<()> {
     }
     let mut by_place: Vec<_> = by_place.into_iter().collect();
     by_place.sort_by_key(|(_, reports)| std::cmp::Reverse(reports.len()));
+    let mut traced = 0;
     println!("最近 {days} 天的反馈 {} 条,{} 家机构", reports.len(), by_place.len());
     for (code, reports) in by_place {
         println!("{code} {} {} 条", names.get(code).map_or("", String::as_str), reports.len());
@@ -164,10 +170,36 @@ fn reports(office: &Office, days: u16) -> anyhow::Result<()> {
             let what = Trouble::of_word(&report.what).map_or(report.what.as_str(), |what| what.label());
             let who = if report.reporter.is_some() { "登录用户" } else { "未登录" };
             println!("  {}  {what}  {who}", crate::time::rfc3339(report.made_ms));
+            if let Some(number) = &report.order_no {
+                traced += 1;
+                if traced <= TRACES_MAX {
+                    tell_order(&office.kept, &report.institution, number)?;
+                } else {
+                    println!("    订单 {number}(经过没有列出;用 --days 看少几天的)");
+                }
+            }
         }
     }
     if reports.len() == REPORTS_MAX {
         println!("……更早的没有列出;用 --days 看少几天的。");
+    }
+    Ok(())
+}
+
+/// The whole way of the order that a report is about.
+fn tell_order(kept: &Kept, institution: &str, number: &str) -> anyhow::Result<()> {
+    let id = InstitutionId::parse(institution).and_then(|institution| order_id(institution, number));
+    let trace = match id {
+        Some(id) => trace::trace(&*kept.store()?, kept.parts(), id)?,
+        None => None,
+    };
+    let Some(trace) = trace else {
+        println!("    订单 {number}:账上没有这个单号。账单不对、机构没开通的,当场就拒绝,不立单;请机构查自己的记录。");
+        return Ok(());
+    };
+    println!("    订单 {number}:{}", trace.standing());
+    for step in trace.steps {
+        println!("      {}  分区 {}  记录 {}  {}", crate::time::rfc3339(step.at), step.part, step.seq, step.what);
     }
     Ok(())
 }

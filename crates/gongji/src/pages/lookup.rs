@@ -1,31 +1,22 @@
-//! Looking up without signing in: is it open, and where can it be used?
+//! Looking up without signing in: is it open?
 
-use super::frame::{Page, Said, Trouble, Visit, encoded, own_path, to, to_saying, to_with_elder};
+use super::frame::{Page, Trouble, Visit, own_path, to, to_with_elder};
 use super::typed::Typed;
-use super::views::lookup::{Answer, AnswerSide, AreaRow, InstitutionRow, Institutions, ProvinceTile, Regions, Start, TileState, Verdict};
-use super::views::{Choice, Link, Problem, Readiness, Section, format};
+use super::views::lookup::{Answer, AnswerSide, AreaRow, ProvinceTile, Regions, Start, TileState, Verdict};
+use super::views::{Link, Problem, Section, format};
 use super::words;
 use crate::app::App;
-use crate::service::{key, place_report};
 use axum::Router;
 use axum::extract::{Path, Query};
-use axum::routing::{get, post};
-use gongji_ledger::{AreaCode, InstitutionId};
+use axum::routing::get;
+use gongji_ledger::AreaCode;
 use gongji_wallet::day::{Day, day_of, instant};
-use gongji_wallet::directory::{Coverage, Directory, Institution, Readiness as Known, Region, RegionLevel};
+use gongji_wallet::directory::{Coverage, Directory, Region, RegionLevel};
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// Institutions on one page.
-const PAGE_LEN: usize = 20;
-
 pub fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/", get(start))
-        .route("/elder", get(|| async { to("/") }).post(elder))
-        .route("/regions/{province}", get(regions))
-        .route("/institutions", get(institutions))
-        .route("/institutions/{code}/report", post(report))
+    Router::new().route("/", get(start)).route("/elder", get(|| async { to("/") }).post(elder)).route("/regions/{province}", get(regions))
 }
 
 #[derive(Deserialize)]
@@ -191,107 +182,6 @@ fn level(level: RegionLevel) -> &'static str {
         RegionLevel::Division => "兵团师",
         RegionLevel::Enterprise => "企业统筹",
     }
-}
-
-#[derive(Deserialize, Default)]
-struct Wanted {
-    area: Option<String>,
-    #[serde(default)]
-    kind: String,
-    #[serde(default)]
-    readiness: String,
-    #[serde(default)]
-    text: String,
-    #[serde(default)]
-    from: usize,
-}
-
-async fn institutions(visit: Visit, Query(wanted): Query<Wanted>) -> Page {
-    let directory = visit.app.directory();
-    // Whoever has a wallet first sees the place where it is used.
-    let own_place = match (&wanted.area, visit.signed) {
-        (None, Some(signed)) => visit.holder(signed.subject)?.wallet.map(|wallet| wallet.place),
-        _ => None,
-    };
-    let area = wanted.area.as_deref().and_then(|text| words::known_area(&directory, text)).or(own_place);
-    let text: String = wanted.text.trim().chars().take(40).collect();
-    let fits = |institution: &&Arc<Institution>| {
-        area.is_none_or(|area| institution.area == area || institution.area / 10_000 * 10_000 == area)
-            && (wanted.kind.is_empty() || institution.is_pharmacy == (wanted.kind == "pharmacy"))
-            && (text.is_empty() || institution.name.contains(&text) || institution.district.contains(&text))
-    };
-    let mut found: Vec<&Arc<Institution>> = directory.institutions.values().filter(fits).collect();
-    let tally = |state: Known| found.iter().filter(|institution| institution.readiness == state).count();
-    let (ready, quiet, off) = (tally(Known::Ready), tally(Known::Quiet), tally(Known::Off));
-    let summary = format!("{ready} 家可用,{quiet} 家已开通但近 7 天没有成功支付,{off} 家未开通。");
-    found.retain(|institution| wanted.readiness.is_empty() || readiness_word(institution.readiness) == wanted.readiness);
-    // What can be used stands on top.
-    found.sort_by_key(|institution| (institution.readiness, institution.area, institution.is_pharmacy, institution.id));
-    let rows = found.iter().skip(wanted.from).take(PAGE_LEN).map(|institution| row(&directory, institution)).collect();
-    let has_more = found.len() > wanted.from.saturating_add(PAGE_LEN);
-    let more = has_more.then(|| {
-        let area = area.map_or_else(String::new, |area| area.to_string());
-        let (kind, readiness) = (encoded(&wanted.kind), encoded(&wanted.readiness));
-        format!("/institutions?area={area}&kind={kind}&readiness={readiness}&text={}&from={}", encoded(&text), wanted.from + PAGE_LEN)
-    });
-    let choice = |value: &str, label: &str, chosen: &str| Choice::new(value, label, value == chosen);
-    let layout = visit.layout("在哪里能用", Section::Places).await?;
-    visit.page(&Institutions {
-        layout,
-        key: key::fresh(),
-        areas: words::area_groups(&directory, area),
-        kinds: vec![choice("hospital", "医院", &wanted.kind), choice("pharmacy", "药店", &wanted.kind)],
-        readiness: [("ready", "可用"), ("quiet", "已开通,近 7 天没有成功支付"), ("off", "未开通")]
-            .map(|(value, label)| choice(value, label, &wanted.readiness))
-            .to_vec(),
-        reports: place_report::Trouble::ALL.map(|what| Choice::new(what.word(), what.label(), false)).to_vec(),
-        place: area.map_or_else(|| "全部地区".to_owned(), |area| words::place(&directory, area)),
-        text,
-        summary,
-        rows,
-        more,
-    })
-}
-
-fn readiness_word(readiness: Known) -> &'static str {
-    match readiness {
-        Known::Ready => "ready",
-        Known::Quiet => "quiet",
-        Known::Off => "off",
-    }
-}
-
-fn row(directory: &Directory, institution: &Institution) -> InstitutionRow {
-    let kind = match (institution.is_pharmacy, institution.level.as_str()) {
-        (true, _) => "药店".to_owned(),
-        (false, "") => "医院".to_owned(),
-        (false, level) => format!("{level}医院"),
-    };
-    let ways = [(institution.counter, "窗口"), (institution.kiosk, "自助机"), (institution.mobile, "手机")];
-    let usable: Vec<&str> = ways.iter().filter(|(offers, _)| *offers).map(|(_, name)| *name).collect();
-    let note = if institution.readiness == Known::Off || usable.is_empty() { String::new() } else { format!("{}可以付", usable.join("、")) };
-    InstitutionRow {
-        code: institution.id.to_string(),
-        name: institution.name.clone(),
-        kind,
-        area: words::place(directory, institution.area),
-        address: institution.address.clone(),
-        readiness: match institution.readiness {
-            Known::Ready => Readiness::Ready,
-            Known::Quiet => Readiness::Quiet,
-            Known::Off => Readiness::Closed,
-        },
-        last_paid: String::new(),
-        note,
-    }
-}
-
-/// "Here it did not work".
-async fn report(visit: Visit, Path(code): Path<String>, typed: Typed) -> Page {
-    let id = InstitutionId::parse(&code).ok_or(Trouble::Missing)?;
-    let what = place_report::Trouble::of_word(typed.get("what")).ok_or(Trouble::Malformed)?;
-    place_report::report(&visit.app, id, what, visit.signed.map(|signed| signed.me)).await?;
-    Ok(to_saying(own_path(typed.get("back"), "/institutions"), Said::Reported))
 }
 
 async fn elder(_visit: Visit, typed: Typed) -> Page {

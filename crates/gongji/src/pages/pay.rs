@@ -5,18 +5,19 @@ use super::family::{self, Family};
 use super::frame::{Member, Page, Refused, Said, Trouble, to, to_saying, tried};
 use super::recall::ShownCode;
 use super::typed::Typed;
-use super::views::pay::{Code, Request};
-use super::views::{Choice, Fact, Link, Party, Problem, Section, format};
-use super::words;
+use super::views::pay::{Attempt, Code, Request};
+use super::views::{Choice, Fact, Link, Party, Problem, Report, Section, format};
+use super::{places, words};
 use crate::app::App;
 use crate::service::asking::{self, Ask, AskAnswer};
+use crate::service::attempt::{self, Attempt as RefusedAttempt};
 use crate::service::payment;
-use crate::service::{ServiceError, key};
+use crate::service::{ServiceError, key, readiness};
 use axum::Router;
 use axum::extract::Path;
 use axum::routing::get;
-use gongji_ledger::{Fen, HolderId};
-use gongji_wallet::object::{PayFirst, Payment, PaymentState, Purpose};
+use gongji_ledger::{AreaCode, Fen, HolderId};
+use gongji_wallet::object::{PayFirst, Payment, PaymentState, Purpose, Terminal};
 use gongji_wallet::payment::payer_reasons;
 use std::sync::Arc;
 
@@ -69,6 +70,11 @@ async fn code(member: Member) -> Page {
     if is_account_first {
         first.insert(0, Choice::new("account", "先用个人账户", true).with_note(format!("余额 {}", format::yuan(account.0))));
     }
+    let attempt = match (&shown, &paid) {
+        (Some(shown), None) => attempt::of_code(app, holder.id, &shown.text)?,
+        _ => None,
+    };
+    let report = report_of(app, paid.as_ref(), attempt.as_ref());
     // A code that was used up by a finished payment says so at the top.
     if paid.as_ref().is_some_and(|payment| !payment.is_open()) {
         layout.title = "付款结果".to_owned();
@@ -88,8 +94,50 @@ async fn code(member: Member) -> Page {
         state,
         progress,
         blocked: Vec::new(),
+        nearby: nearby_words(app, place, now),
+        places_href: format!("/institutions?area={place}"),
+        attempt_reasons: attempt.as_ref().map(|attempt| words::reasons(&attempt.reasons, now)).unwrap_or_default(),
+        attempt: attempt.map(|attempt| Attempt {
+            sentence: format!(
+                "{} {} 想收 {},没有收成",
+                words::institution_name(&directory, attempt.institution),
+                format::clock(attempt.at),
+                format::yuan(attempt.own.0)
+            ),
+            state: attempt.at.to_string(),
+        }),
+        report,
     };
     member.visit.page(&view)
+}
+
+/// How many places take the wallet, and at which terminals: "近处 6 家可用:窗口 6 家,自助机 3 家,手机 4 家。"
+pub fn nearby_words(app: &App, area: AreaCode, now: i64) -> String {
+    let nearby = readiness::nearby(app, area, now);
+    let by_terminal = Terminal::ALL.into_iter().zip(nearby.terminals).map(|(one, tally)| format!("{} {} 家", places::terminal_label(one), tally.ready));
+    match (nearby.all.ready, nearby.all.quiet) {
+        (0, 0) => "近处还没有开通的医院药店。".to_owned(),
+        (0, quiet) => format!("近处 {quiet} 家已开通,但近 7 天没有一家付成过,去之前先打电话问一句。"),
+        (ready, _) => format!("近处 {ready} 家可用:{}。", by_terminal.collect::<Vec<_>>().join(",")),
+    }
+}
+
+/// The form about an order that ended without a payment.
+fn report_of(app: &App, paid: Option<&Payment>, attempt: Option<&RefusedAttempt>) -> Option<Report> {
+    let form = |institution, payment: String| Report {
+        place: words::institution_name(&app.directory(), institution),
+        payment,
+        back: "/pay".to_owned(),
+        choices: places::report_choices().into_iter().map(|choice| Choice { chosen: choice.value == "refused", ..choice }).collect(),
+    };
+    match (paid, attempt) {
+        (Some(payment), _) if !payment.is_open() && payment.state != PaymentState::Captured => match payment.purpose {
+            Purpose::Order { order, .. } => Some(form(order.institution, words::id_text(payment.id.0))),
+            Purpose::Premium { .. } => None,
+        },
+        (None, Some(attempt)) => Some(form(attempt.institution, String::new())),
+        _ => None,
+    }
 }
 
 fn progress(app: &App, payment: &Payment) -> String {

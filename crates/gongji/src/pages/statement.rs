@@ -4,7 +4,7 @@ use super::family::{self, Family};
 use super::frame::{Member, Page, Trouble};
 use super::movements::Teller;
 use super::views::statement::{Chip, List, Month, MonthBar, OriginRow, Picture, Print, PrintRow, Receipt, Slice};
-use super::views::{Choice, Fact, Link, Party, Section, Tone, format};
+use super::views::{Choice, Fact, Link, Party, Report, Section, Tone, format};
 use super::words;
 use crate::app::App;
 use crate::service::ServiceError;
@@ -334,6 +334,7 @@ async fn receipt(member: Member, Path(number): Path<String>) -> Page {
     ];
     let mut rule = String::new();
     let (mut from, mut to) = (None, None);
+    let mut report = None;
     match line.code {
         LineCode::TransferOut | LineCode::TransferBack => {
             let outgoing = app.engine.outgoing(holder.id, TransferId(line.reference)).map_err(ServiceError::from)?;
@@ -357,6 +358,14 @@ async fn receipt(member: Member, Path(number): Path<String>) -> Page {
             if let Some(payment) = payment {
                 rule = words::rule_words(payment.rule);
                 facts.extend(payment_facts(app, &payment));
+                if let gongji_wallet::object::Purpose::Order { order, .. } = payment.purpose {
+                    report = Some(Report {
+                        place: words::institution_name(&directory, order.institution),
+                        payment: words::id_text(payment.id.0),
+                        back: format!("/statement/{number}"),
+                        choices: super::places::report_choices(),
+                    });
+                }
                 if payment.by != holder.id {
                     let by = Family::load(app, [payment.by]).await?.name(payment.by);
                     facts.push(Fact::new("谁确认的", by));
@@ -393,6 +402,7 @@ async fn receipt(member: Member, Path(number): Path<String>) -> Page {
         qr_svg: sheet.qr_svg(app.vault.keys(), &member.visit.origin),
         check_href: Some(sheet.path(app.vault.keys())),
         rule,
+        report,
     })
 }
 

@@ -7,8 +7,9 @@ use super::frame::{Member, Page, Refused, Trouble, to, tried};
 use super::typed::Typed;
 use super::views::transfer::{Confirm, Form, KnownReceiver, Nearby, Show};
 use super::views::{AreaGroup, Choice, Fact, Hidden, Link, Party, Problem, Section, StepState, TimelineStep, Tone, format};
-use super::words;
+use super::{places, words};
 use crate::app::App;
+use crate::service::readiness::{self, Tally};
 use crate::service::transfer::{self, Wish};
 use crate::service::{ServiceError, key, person};
 use crate::web::{parse_person_id, person_id};
@@ -18,7 +19,7 @@ use axum::routing::get;
 use gongji_ledger::{AreaCode, Fen, GrantKind, HolderId};
 use gongji_wallet::citizen::{CitizenNumber, PersonName};
 use gongji_wallet::ids::TransferId;
-use gongji_wallet::object::{Counterparty, EMPLOYEE, Holder, LineCode, Purse, Transfer, TransferState};
+use gongji_wallet::object::{Counterparty, EMPLOYEE, Holder, LineCode, Purse, Terminal, Transfer, TransferState};
 use gongji_wallet::relation::RelationCode;
 use gongji_wallet::{Outcome, Reason};
 use serde::Deserialize;
@@ -72,6 +73,10 @@ async fn form_page(member: &Member, me: &Holder, typed: Option<&Typed>, receiver
             chosen: id == receiver,
             party: family.party(me, relation.other, &family::area_of(app, &directory, me, relation.other)?),
             note: format!("尾号 {tail}{last}"),
+            nearby: match place_of(app, relation.other)? {
+                Some(area) => nearby_in_few_words(app, &words::city(&directory, area), area, now),
+                None => String::new(),
+            },
             id,
         });
     }
@@ -99,6 +104,14 @@ async fn form_page(member: &Member, me: &Holder, typed: Option<&Typed>, receiver
         blocked,
     };
     if is_wrong { member.visit.wrong(&view) } else { member.visit.page(&view) }
+}
+
+fn nearby_in_few_words(app: &App, city: &str, area: AreaCode, now: i64) -> String {
+    match readiness::nearby(app, area, now).all {
+        Tally { ready: 0, quiet: 0, .. } => format!("{city}:近处还没有可用的"),
+        Tally { ready: 0, .. } => format!("{city}:近处近 7 天没有一家付成过"),
+        Tally { ready, .. } => format!("{city}:近处 {ready} 家可用"),
+    }
 }
 
 fn sources(me: &Holder, chosen: &str) -> Vec<Choice> {
@@ -191,9 +204,9 @@ async fn draft(app: &App, me: &Holder, typed: &Typed) -> Result<Result<Draft, Ve
         let Some(other) = other else { return Ok(Err(vec![Problem::of("receiver", "请选转给哪位家人。")])) };
         let family = Family::of(app, me, []).await?;
         let relation = family.relation(me, other).ok_or(Trouble::Missing)?;
-        let enrolled = app.engine.holder(other).map_err(ServiceError::from)?.and_then(|other| other.enrolment).map(|enrolment| enrolment.area);
-        let area = enrolled.map(|area| words::place(&directory, area)).unwrap_or_default();
-        receiver = Some((other, relation, family.party(me, other, &area), enrolled));
+        let near = place_of(app, other)?;
+        let area = near.map(|area| words::place(&directory, area)).unwrap_or_default();
+        receiver = Some((other, relation, family.party(me, other, &area), near));
     }
     let from_wallet = match typed.get("source") {
         "account" => false,
@@ -274,16 +287,24 @@ async fn confirm_page(member: &Member, me: &Holder, typed: &Typed, draft: &Draft
 
 fn nearby(app: &App, directory: &gongji_wallet::directory::Directory, area: AreaCode) -> Nearby {
     let place = words::city(directory, area);
-    let (ready, quiet, off) = transfer::readiness_in(app, area);
-    let pharmacies = directory.institutions_in(area).filter(|one| one.is_pharmacy && one.readiness == gongji_wallet::directory::Readiness::Ready).count();
-    let hospitals = ready - pharmacies;
+    let counted = readiness::nearby(app, area, app.now());
+    let Tally { ready, quiet, off } = counted.all;
+    let pharmacies = counted.pharmacies_ready;
     let (sentence, tone) = match (ready, quiet) {
         (0, 0) => (format!("{place}还没有医院、药店能用钱包付款。转过去之前,先问问当地。"), Tone::Alarm),
         (0, _) => (format!("{place}近 7 天没有一家成功收过钱包的款,去之前先打电话问一句。"), Tone::Wait),
-        _ => (format!("{place}有 {hospitals} 家医院、{pharmacies} 家药店可用。"), Tone::Good),
+        _ => (format!("近处 {ready} 家可用:医院 {} 家,药店 {pharmacies} 家。", ready - pharmacies), Tone::Good),
     };
+    let by_terminal = Terminal::ALL.into_iter().zip(counted.terminals).map(|(one, tally)| format!("{} {} 家", places::terminal_label(one), tally.ready));
+    let ways = if ready > 0 { format!("{}能付。", by_terminal.collect::<Vec<_>>().join(",")) } else { String::new() };
     let (ready, quiet, closed) = (ready.to_string(), quiet.to_string(), off.to_string());
-    Nearby { place, sentence, tone, ready, quiet, closed, href: format!("/institutions?area={area}") }
+    Nearby { place, sentence, ways, tone, ready, quiet, closed, href: format!("/institutions?area={area}") }
+}
+
+/// Where a relative's wallet pays, or will once it is open.
+fn place_of(app: &App, other: HolderId) -> Result<Option<AreaCode>, Trouble> {
+    let other = app.engine.holder(other).map_err(ServiceError::from)?;
+    Ok(other.and_then(|other| other.wallet.map(|wallet| wallet.place).or(other.enrolment.map(|enrolment| enrolment.area))))
 }
 
 async fn confirm(member: Member, typed: Typed) -> Page {

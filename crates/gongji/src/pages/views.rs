@@ -356,6 +356,16 @@ impl Readiness {
     }
 }
 
+/// The form "这里付不了" about one order. POST `/pay/report`: `what`, `payment` (empty: what was last refused to the code on the screen), `back`.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Where it was tried: "泸州安和医院".
+    pub place: String,
+    pub payment: String,
+    pub back: String,
+    pub choices: Vec<Choice>,
+}
+
 /// One step of a time line.
 #[derive(Clone, Debug, Default)]
 pub struct TimelineStep {

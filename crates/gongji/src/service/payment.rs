@@ -2,7 +2,7 @@
 
 use super::key::IdempotencyKey;
 use super::transfer::OUTCOME_WAIT;
-use super::{Answered, Result, ServiceError, ask};
+use super::{Answered, Result, ServiceError, ask, attempt};
 use crate::app::App;
 use gongji_ledger::{AreaCode, Fen, HolderId, InstitutionId, Part};
 use gongji_store::seal::{random, sm3};
@@ -140,8 +140,16 @@ pub fn usual_visit(app: &App, institution: InstitutionId) -> Visit {
     Visit { business, ..Visit::at_counter(day_of(app.now())) }
 }
 
-/// Places an order and waits for the payer's side. The order's state is final or `StillOpen`.
+/// Places an order and waits for the payer's side. The order's state is final or `StillOpen`. What is refused is told to whoever shows the code.
 pub async fn hold(app: &App, hold: &Hold, key: IdempotencyKey) -> Result<(Order, bool)> {
+    let placed = place(app, hold, key).await;
+    if let (Err(ServiceError::Refused { reasons, .. }), Payer::Code(code)) = (&placed, hold.payer) {
+        attempt::note(app, hold, code, reasons)?;
+    }
+    placed
+}
+
+async fn place(app: &App, hold: &Hold, key: IdempotencyKey) -> Result<(Order, bool)> {
     let id = order_id(hold.institution, &hold.number).ok_or(Reason::NotFound)?;
     if hold.part == 0 || hold.part > app.engine.parts() {
         return Err(Reason::CodeUnknown.into());

@@ -6,7 +6,6 @@ use crate::app::{App, AppError};
 use gongji_ledger::{AreaCode, Fen, GrantKind, HolderId};
 use gongji_wallet::command::{RequestTransfer, transfer_binding};
 use gongji_wallet::day::day_of;
-use gongji_wallet::directory::Readiness;
 use gongji_wallet::ids::TransferId;
 use gongji_wallet::object::{Incoming, Outgoing, TransferState};
 use gongji_wallet::transfer::{receiver_reasons, sender_view, told_to_sender};
@@ -88,16 +87,6 @@ pub fn preview(app: &App, wish: &Wish) -> Result<Preview> {
         kind: view.rules.kind,
         rule: view.rules.version,
         receiver_area: receiver.filter(|_| confirmed).and_then(|receiver| receiver.enrolment).map(|enrolment| enrolment.area),
-    })
-}
-
-/// How many institutions of an area take the wallet: (ready, quiet, off).
-pub fn readiness_in(app: &App, area: AreaCode) -> (usize, usize, usize) {
-    let directory = app.directory();
-    directory.institutions_in(area).fold((0, 0, 0), |(ready, quiet, off), institution| match institution.readiness {
-        Readiness::Ready => (ready + 1, quiet, off),
-        Readiness::Quiet => (ready, quiet + 1, off),
-        Readiness::Off => (ready, quiet, off + 1),
     })
 }
 

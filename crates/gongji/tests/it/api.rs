@@ -10,6 +10,7 @@ mod idempotency;
 mod institutions;
 mod journey;
 mod outcomes;
+mod readiness;
 mod reconciliation;
 mod sheets;
 mod signed;

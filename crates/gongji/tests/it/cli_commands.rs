@@ -215,7 +215,7 @@ fn the_office_reads_where_the_wallet_did_not_work() {
     drop(Installation::open_or_create(&data, Profile::Sandbox, Some(1)).unwrap());
     let now = gongji::sandbox::start_of_clock();
     let report = |institution: &str, reporter, made_ms| {
-        let report = PlaceReport { institution: institution.to_owned(), what: "counter".to_owned(), reporter, made_ms };
+        let report = PlaceReport { institution: institution.to_owned(), what: "counter".to_owned(), reporter, order_no: None, made_ms };
         assert!(Vault::open(&data, 1).unwrap().put_place_report(&report).unwrap());
     };
     report("H51050000001", Some(7), now - 60_000);
@@ -260,5 +260,14 @@ fn a_mistyped_command_line_is_answered_in_chinese() {
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{told}");
         assert!(told.contains(named) && told.contains("--help 看用法"), "{args:?}: {told}");
+    }
+}
+
+#[test]
+fn a_busy_day_of_cashiers_ends_with_books_that_agree() {
+    let told = printed(&["cashiers", "--orders", "40", "--institutions", "6", "--seed", "3"]);
+    assert!(told.contains("6 家机构的账和平台逐单一致") && told.contains("账本核对无误"), "{told}");
+    for story in gongji::cashiers::Story::ALL {
+        assert!(told.contains(story.label()), "{} is missing: {told}", story.label());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Shelf, choices, daughter, key, mother, son};
 use crate::pages::views::account::{ActFor, ActForRow, CodeEntry, Forgot, Login, NoticeRow, Notices, Register, SampleLogin, Security, SessionRow};
-use crate::pages::views::lookup::{Answer, AnswerSide, AreaRow, InstitutionRow, Institutions, ProvinceTile, Regions, Start, TileState, Verdict};
+use crate::pages::views::lookup::{Answer, AnswerSide, AreaRow, InstitutionRow, Institutions, ProvinceTile, Regions, Start, TileState, Verdict, Way};
 use crate::pages::views::reference::{CodeRow, Group, Item, Operation, Reference, Response};
 use crate::pages::views::sandbox::{Face, FacePerson, Home, Inbox, InboxMessage};
 use crate::pages::views::trouble::{Broken, Busy, Missing, Refusal};
@@ -165,6 +165,12 @@ fn institutions(shelf: &mut Shelf) {
         area: "四川泸州".into(),
         address: "江阳区示范路 8 号".into(),
         readiness,
+        ways: if readiness == Readiness::Closed {
+            vec![]
+        } else {
+            vec![Way::new("窗口", readiness), Way::new("自助机", Readiness::Quiet), Way::new("手机", Readiness::Closed)]
+        },
+        distance: if readiness == Readiness::Ready { "约 850 米".into() } else { String::new() },
         last_paid: last.into(),
         note: note.into(),
     };
@@ -173,6 +179,10 @@ fn institutions(shelf: &mut Shelf) {
         key: key(),
         areas: areas("510500"),
         kinds: choices(&[("hospital", "医院", ""), ("pharmacy", "药店", "")]).into_iter().map(|choice| Choice { chosen: false, ..choice }).collect(),
+        districts: choices(&[("江阳区", "江阳区", ""), ("龙马潭区", "龙马潭区", "")]),
+        terminals: choices(&[("counter", "窗口", ""), ("kiosk", "自助机", ""), ("mobile", "手机", "")]),
+        near: vec![Hidden::new("area", "510500")],
+        is_near: false,
         readiness: choices(&[("ready", "可用", ""), ("quiet", "已开通,近 7 天没有成功支付", ""), ("closed", "未开通", "")])
             .into_iter()
             .map(|choice| Choice { chosen: false, ..choice })

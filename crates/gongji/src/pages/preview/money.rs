@@ -3,14 +3,14 @@
 use super::entry::areas;
 use super::{Shelf, choices, daughter, key, mother, mother_me, qr, son, son_me, uncle};
 use crate::pages::views::format::yuan;
-use crate::pages::views::pay::{Code, Request};
+use crate::pages::views::pay::{Attempt, Code, Request};
 use crate::pages::views::premium::{self, InsuredChoice};
 use crate::pages::views::statement::{Check, Chip, List, Month, MonthBar, OriginRow, Picture, Print, PrintRow, Receipt, Slice};
 use crate::pages::views::transfer::{Confirm, Form, KnownReceiver, Nearby, Show};
 use crate::pages::views::wallet::{
     EndingRelation, FamilyShare, Home, LotRow, Open, OpenFor, Origins, OwnAccount, Place, RelationRow, Relations, Trouble, Waiting,
 };
-use crate::pages::views::{Choice, Fact, Flash, Hidden, Layout, Link, MovementLine, Party, Problem, Reason, Section, StepState, TimelineStep, Tone};
+use crate::pages::views::{Choice, Fact, Flash, Hidden, Layout, Link, MovementLine, Party, Problem, Reason, Report, Section, StepState, TimelineStep, Tone};
 
 pub(super) fn fill(shelf: &mut Shelf) {
     wallet(shelf);
@@ -207,7 +207,13 @@ fn relations(shelf: &mut Shelf) {
 }
 
 fn form(shelf: &Shelf) -> Form {
-    let known = |id: &str, party, chosen| KnownReceiver { id: id.into(), party, note: "尾号 0022 · 上次 11月2日 ¥500.00".into(), chosen };
+    let known = |id: &str, party, chosen| KnownReceiver {
+        id: id.into(),
+        party,
+        note: "尾号 0022 · 上次 11月2日 ¥500.00".into(),
+        nearby: "泸州:近处 12 家可用".into(),
+        chosen,
+    };
     Form {
         layout: shelf.signed("转给谁", "/transfer"),
         me: son_me(),
@@ -257,7 +263,8 @@ fn transfer_form(shelf: &mut Shelf) {
         outcome_tone: Tone::Wait,
         nearby: Nearby {
             place: "泸州".into(),
-            sentence: "泸州有 12 家医院药店现在就能用钱包付。最近的是泸州市示范人民医院。".into(),
+            sentence: "近处 12 家可用:医院 4 家,药店 8 家。".into(),
+            ways: "窗口 12 家,自助机 3 家,手机 5 家能付。".into(),
             tone: Tone::Good,
             ready: "12".into(),
             quiet: "3".into(),
@@ -351,8 +358,20 @@ fn pay(shelf: &mut Shelf) {
         state: "waiting".into(),
         progress: String::new(),
         blocked: vec![],
+        nearby: "近处 12 家可用:窗口 12 家,自助机 3 家,手机 5 家。".into(),
+        places_href: "/institutions?area=510500".into(),
+        attempt: None,
+        attempt_reasons: vec![],
+        report: None,
     };
     shelf.add("pay", &code);
+    let report =
+        Report {
+            place: "泸州市示范人民医院".into(), choices: choices(&[("refused", "扫了码,没有付成", ""), ("other", "别的情况", "")]), ..Report::default()
+        };
+    let attempt = Attempt { sentence: "泸州市示范人民医院 10:05 想收 ¥3,650.00,没有收成".into(), state: "1".into() };
+    let attempt_reasons = vec![reason("余额不够,能用的只有 ¥1,860.00。", "请收银员只收能用的部分,其余付现金。", "INSUFFICIENT_FUNDS")];
+    shelf.add("pay-refused", &Code { attempt: Some(attempt), attempt_reasons, report: Some(report), ..code.clone() });
     shelf.add("pay-held", &Code { progress: "泸州市示范人民医院 正在收 ¥36.50".into(), state: "held".into(), ..code.clone() });
     shelf.add("pay-none", &Code { qr_svg: None, state: "expired".into(), ..code.clone() });
     let blocked = vec![reason("钱包被暂时冻结了,不能付款。", "12月20日 前会有结果。急着看病,可以先付现金。", "WALLET_FROZEN")];

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{AreaGroup, Choice, Layout, Link, Readiness, Tone};
+use super::{AreaGroup, Choice, Hidden, Layout, Link, Readiness, Tone};
 
 /// `/` — 我的城市 → 家人的城市. GET form: `mine`, `family` (area codes).
 #[derive(Template, Clone, Debug, Default)]
@@ -161,11 +161,19 @@ pub struct Institutions {
     /// Idempotency key shared by the report forms; the code of the institution is part of the path.
     pub key: String,
     pub areas: Vec<AreaGroup>,
+    /// Of the chosen area; empty where there is nothing to choose.
+    pub districts: Vec<Choice>,
     pub kinds: Vec<Choice>,
+    /// Counter, kiosk, mobile.
+    pub terminals: Vec<Choice>,
     pub readiness: Vec<Choice>,
     pub text: String,
     /// What may be reported of a place.
     pub reports: Vec<Choice>,
+    /// What POST `/institutions/near` keeps of the filters; the browser adds `latitude` and `longitude`.
+    pub near: Vec<Hidden>,
+    /// The nearest stand first.
+    pub is_near: bool,
     /// Heading: "泸州市" or "全部地区".
     pub place: String,
     /// "12 家可用,3 家已开通但近期没有成功支付,5 家未开通。"
@@ -173,6 +181,30 @@ pub struct Institutions {
     pub rows: Vec<InstitutionRow>,
     /// Next page.
     pub more: Option<String>,
+}
+
+/// One kind of terminal: "窗口", and whether it works.
+#[derive(Clone, Debug, Default)]
+pub struct Way {
+    pub name: &'static str,
+    pub readiness: Readiness,
+}
+
+impl Way {
+    #[must_use]
+    pub fn new(name: &'static str, readiness: Readiness) -> Self {
+        Self { name, readiness }
+    }
+
+    /// In few words; the page says elsewhere what they mean.
+    #[must_use]
+    pub fn words(&self) -> &'static str {
+        match self.readiness {
+            Readiness::Ready => "可用",
+            Readiness::Quiet => "7 天没付成过",
+            Readiness::Closed => "未开通",
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -184,6 +216,10 @@ pub struct InstitutionRow {
     pub area: String,
     pub address: String,
     pub readiness: Readiness,
+    /// Each kind of terminal; empty where nothing is enabled.
+    pub ways: Vec<Way>,
+    /// "约 850 米"; empty where no position is known.
+    pub distance: String,
     /// "最近一次用钱包付款:昨天 16:20"; may be empty.
     pub last_paid: String,
     /// Notes such as "窗口可用,自助机不行"; may be empty.

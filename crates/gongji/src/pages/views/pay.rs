@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Choice, Fact, Hidden, Layout, Link, Party, Reason};
+use super::{Choice, Fact, Hidden, Layout, Link, Party, Reason, Report};
 
 /// `/pay` — the payment code. POST `/pay`: `key`, `first` (`account` or `wallet`) makes a new code.
 ///
@@ -34,6 +34,25 @@ pub struct Code {
     pub progress: String,
     /// Why no code can be made.
     pub blocked: Vec<Reason>,
+    /// "近处 6 家可用:窗口 6 家,自助机 3 家,手机 4 家。"
+    pub nearby: String,
+    /// The list of them.
+    pub places_href: String,
+    /// What was last refused to this code.
+    pub attempt: Option<Attempt>,
+    /// And why.
+    pub attempt_reasons: Vec<Reason>,
+    /// About an order that did not work.
+    pub report: Option<Report>,
+}
+
+/// A refused attempt to take money with the code that is shown.
+#[derive(Clone, Debug, Default)]
+pub struct Attempt {
+    /// "泸州安和医院 10:06 想收 ¥36.50,没有收成".
+    pub sentence: String,
+    /// Another attempt renews the page.
+    pub state: String,
 }
 
 /// `/pay/requests/{id}` — a relative without a phone is paying; the authorised relative confirms.

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Choice, Fact, Layout, Link, MovementLine, Party, Tone};
+use super::{Choice, Fact, Layout, Link, MovementLine, Party, Report, Tone};
 
 /// `/statement` — months as headings; filters are links.
 #[derive(Template, Clone, Debug, Default)]
@@ -192,6 +192,8 @@ pub struct Receipt {
     pub check_href: Option<String>,
     /// Rule version the decision was made under: "转账规则 2025-05-08 版".
     pub rule: String,
+    /// Of a payment at an institution.
+    pub report: Option<Report>,
 }
 
 /// From where how much of it came.

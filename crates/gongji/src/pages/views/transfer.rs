@@ -38,6 +38,8 @@ pub struct KnownReceiver {
     pub party: Party,
     /// "尾号 0027 · 上次 11月2日 ¥500.00".
     pub note: String,
+    /// "近处 6 家可用"; may be empty.
+    pub nearby: String,
     pub chosen: bool,
 }
 
@@ -72,8 +74,10 @@ pub struct Confirm {
 pub struct Nearby {
     /// "泸州"; empty hides the block.
     pub place: String,
-    /// "泸州有 12 家医院、30 家药店可用。"
+    /// "近处 12 家可用:医院 4 家,药店 8 家。"
     pub sentence: String,
+    /// "窗口 12 家,自助机 3 家,手机 4 家能付。"; may be empty.
+    pub ways: String,
     pub tone: Tone,
     pub ready: String,
     pub quiet: String,

@@ -30,10 +30,10 @@ async fn walk(parts: u16) {
 
     // Look up before any money is sent.
     let region = guest.get("/regions/510500").await.expect(OK);
-    assert_eq!((region.body["region"]["is_open"].as_bool(), region.body["readiness"]["ready"].as_u64()), (Some(true), Some(1)));
+    assert_eq!((region.body["region"]["is_open"].as_bool(), region.body["readiness"]["quiet"].as_u64()), (Some(true), Some(1)));
     let closed = guest.get("/regions/110000").await.expect(OK);
     assert_eq!(closed.body["region"]["is_open"], false);
-    let places = guest.get("/institutions?area=510500&readiness=ready").await.expect(OK);
+    let places = guest.get("/institutions?area=510500&readiness=quiet").await.expect(OK);
     assert_eq!(places.body["institutions"][0]["code"], HOSPITAL);
 
     // Register, log in.

@@ -187,6 +187,8 @@ impl World {
             clock: clock.clone(),
             asks: Default::default(),
             trust: Trust::with_clock(clock.clone()),
+            activity: Default::default(),
+            attempts: Default::default(),
             metrics: Default::default(),
             gateway: settings,
             sandbox: is_sandbox.then_some(sandbox),
