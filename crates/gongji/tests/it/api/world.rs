@@ -141,7 +141,7 @@ impl World {
     pub async fn production_by_bearer(hosts: Vec<String>) -> World {
         let mut edge = Edge::production(hosts);
         edge.policy.bearer_alone = true;
-        World::start(1, edge, false).await
+        World::start(1, edge, false, Default::default()).await
     }
 
     pub async fn with(parts: u16, edge: Edge) -> World {
