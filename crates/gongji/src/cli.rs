@@ -4,6 +4,7 @@ mod backup;
 mod bench;
 mod cashiers;
 mod complaint;
+mod conformance;
 mod copy;
 mod import;
 mod institution;
@@ -95,6 +96,9 @@ enum Command {
     /// 医院和药店的签名:生成、登记、停用密钥,限定网络和证书,给请求签名
     #[command(help_template = HELP, override_usage = "gongji institution keygen|register|revoke|keys|allow|signed|sign|call [选项]", subcommand_help_heading = "命令", subcommand_value_name = "命令", disable_help_subcommand = true)]
     Institution(Box<institution::InstitutionArgs>),
+    /// 一致性测试:装成一家机构的软件,把接口的每种情形都试一遍,写出报告;只测沙箱
+    #[command(help_template = HELP, override_usage = "gongji conformance --target <网址> --keys <文件> [选项]")]
+    Conformance(conformance::ConformanceArgs),
     /// 打印带说明的默认配置
     #[command(help_template = HELP)]
     Config,
@@ -131,6 +135,7 @@ pub fn run() -> i32 {
         Command::Office(args) => within_runtime(office::run(args)),
         Command::Reconcile(args) => reconcile::run(&args),
         Command::Institution(args) => within_runtime(institution::run(*args)),
+        Command::Conformance(args) => within_runtime(conformance::run(args)),
         Command::Config => {
             say(crate::config::DEFAULT);
             Ok(())

@@ -7,6 +7,7 @@ pub mod bench;
 pub mod cashiers;
 pub mod cli;
 pub mod config;
+pub mod conformance;
 pub mod demo;
 pub mod gateway;
 pub mod identity;
