@@ -9,7 +9,7 @@ mod samples;
 mod signing;
 pub mod test_fault;
 
-pub use signing::{SIGNING_KEYS_FOLDER, signing_key};
+pub use signing::{CONFORMANCE_FILE, SIGNING_KEYS_FOLDER, signing_key};
 
 use crate::activity::terminal_word;
 use crate::app::{App, AppError, SampleLogin, Sandbox};

@@ -1,6 +1,7 @@
 //! The cases, group by group. Names never change their meaning: institutions quote them.
 
 mod codes;
+mod events;
 mod idempotency;
 mod isolation;
 mod limits;
@@ -21,5 +22,6 @@ pub async fn play(run: &mut Run<'_>) {
     unclear::play(run).await;
     limits::play(run).await;
     isolation::play(run).await;
+    events::play(run).await;
     problems::play(run).await;
 }

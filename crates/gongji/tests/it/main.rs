@@ -8,6 +8,7 @@ mod cli_commands;
 mod cli_import;
 mod cli_postgres;
 mod cli_sandbox;
+mod conformance;
 mod crash;
 mod institutions;
 mod links;

@@ -161,7 +161,7 @@ pub async fn play(run: &mut Run<'_>) {
     .await;
     run.case("signature.revoked-key", "停用的密钥签的请求,必须拒绝。", async |kit| {
         let (number, message) = would_pay(kit).await?;
-        kit.client.send(&message.signed(&kit.revoked, &kit.client.authority)).await.answer()?.refused_unsigned(401, "KEY_REVOKED")?;
+        kit.client.send(&message.signed(&kit.revoked, &kit.client.authority)).await.answer()?.refused(401, "KEY_REVOKED")?;
         kit.by_order(&number).await?.refused(404, "NOT_FOUND").map(drop)
     })
     .await;
@@ -172,7 +172,7 @@ pub async fn play(run: &mut Run<'_>) {
         run.case(name, says, async |kit| {
             let (number, message) = would_pay(kit).await?;
             let message = message.signed_at(&kit.us.ed25519, &kit.client.authority, now_s() + seconds, &nonce());
-            kit.client.send(&message).await.answer()?.refused_unsigned(401, "SIGNATURE_STALE")?;
+            kit.client.send(&message).await.answer()?.refused(401, "SIGNATURE_STALE")?;
             kit.by_order(&number).await?.refused(404, "NOT_FOUND").map(drop)
         })
         .await;
@@ -187,7 +187,7 @@ pub async fn play(run: &mut Run<'_>) {
         let (_, message) = would_pay(kit).await?;
         let message = kit.signed(message);
         kit.client.send(&message).await.answer()?.ok(201)?;
-        kit.client.send(&message).await.answer()?.refused_unsigned(401, "NONCE_REUSED")?;
+        kit.client.send(&message).await.answer()?.refused(401, "NONCE_REUSED")?;
         kit.moved(before, -100).await
     })
     .await;

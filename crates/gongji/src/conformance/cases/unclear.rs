@@ -26,8 +26,8 @@ async fn twice(kit: &Kit, message: Message, status: u16) -> Checked<Value> {
 
 /// Sent so that it arrives a second later, by when nobody waits for the answer.
 async fn hung_up(kit: &Kit, message: Message) -> Checked {
-    let sending = kit.client.send(&kit.signed(message.header(FAULT, "slow=1s")));
-    match tokio::time::timeout(PATIENCE, sending).await {
+    let message = kit.signed(message.header(FAULT, "slow=1s"));
+    match tokio::time::timeout(PATIENCE, kit.client.send(&message)).await {
         Err(_) => Ok(()),
         Ok(_) => Err("slow=1s 应该晚一秒才办".to_owned()),
     }
