@@ -68,7 +68,8 @@ impl Keys {
     /// # Errors
     /// The file or a key that it names cannot be read.
     pub fn read(path: &Path) -> anyhow::Result<Keys> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("密钥说明 {} 读不出来;沙箱启动时写在数据目录的 institution-keys/ 里", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("密钥说明 {} 读不出来;沙箱启动时写在数据目录的 institution-keys/ 里", path.display()))?;
         let file: KeysFile = serde_json::from_str(&text).with_context(|| format!("{} 不是一致性测试的密钥说明", path.display()))?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let read = |name: &str| std::fs::read_to_string(folder.join(name)).with_context(|| format!("密钥文件 {} 读不出来", folder.join(name).display()));

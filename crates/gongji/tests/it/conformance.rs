@@ -474,9 +474,10 @@ impl Proxy {
     /// As the platform would have, for the request as the institution sent it.
     fn sign_answer(&self, original: &Asked, told: &mut Told, bytes: &[u8]) {
         let asked_with = original.header(CONTENT_DIGEST).unwrap_or_default();
-        let is_sm2 = asked_with.starts_with("sm3") || self.institutions.iter().any(|(_, key)| {
-            key.profile() == Profile::Sm2 && original.header(SIGNATURE_INPUT).is_some_and(|input| input.contains(key.verifying_key().key_id()))
-        });
+        let is_sm2 = asked_with.starts_with("sm3")
+            || self.institutions.iter().any(|(_, key)| {
+                key.profile() == Profile::Sm2 && original.header(SIGNATURE_INPUT).is_some_and(|input| input.contains(key.verifying_key().key_id()))
+            });
         let profile = if is_sm2 { Profile::Sm2 } else { Profile::Ed25519 };
         let keys = if told.sign == Sign::Foreign { &self.foreign } else { &self.platform };
         let key = keys.iter().find(|key| key.profile() == profile).unwrap();

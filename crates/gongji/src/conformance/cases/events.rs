@@ -134,19 +134,23 @@ pub async fn play(run: &mut Run<'_>) {
     run.case("events.limit", "条数超过 200:422。", async |kit| kit.get(&path(None, 201)).await?.refused(422, "FIELDS_INVALID").map(drop)).await;
 
     run.group("总数");
-    run.case("totals.feed-and-orders", "几笔付款以后,事件流里收的减退的,等于各单子收的减退的,也等于付款人少了的钱。", async |kit| {
-        let (after, before) = (end(kit).await?, kit.has().await?);
-        let lives = [lived(kit).await?, kit.captured(700).await?, lived(kit).await?];
-        let events = read(kit, Some(&after), 200).await?.0;
-        let sum = |kind: &str| events.iter().filter(|event| event["type"] == kind).map(fen).sum::<i64>();
-        let mut orders = 0;
-        for held in &lives {
-            let order = kit.by_order(&held.number).await?.ok(200)?;
-            orders += order.fen("/captured")? - order.fen("/refunded")?;
-        }
-        same("(事件流,单子)", &(sum("payment.captured") - sum("payment.refunded"), orders), &(1_700, 1_700))?;
-        kit.moved(before, -1_700).await
-    })
+    run.case(
+        "totals.feed-and-orders",
+        "几笔付款以后,事件流里收的减退的,等于各单子收的减退的,也等于付款人少了的钱。",
+        async |kit| {
+            let (after, before) = (end(kit).await?, kit.has().await?);
+            let lives = [lived(kit).await?, kit.captured(700).await?, lived(kit).await?];
+            let events = read(kit, Some(&after), 200).await?.0;
+            let sum = |kind: &str| events.iter().filter(|event| event["type"] == kind).map(fen).sum::<i64>();
+            let mut orders = 0;
+            for held in &lives {
+                let order = kit.by_order(&held.number).await?.ok(200)?;
+                orders += order.fen("/captured")? - order.fen("/refunded")?;
+            }
+            same("(事件流,单子)", &(sum("payment.captured") - sum("payment.refunded"), orders), &(1_700, 1_700))?;
+            kit.moved(before, -1_700).await
+        },
+    )
     .await;
     run.case("totals.held-goes-somewhere", "占住的每一分都有去处:收了或退回,加起来等于占的。", async |kit| {
         let after = end(kit).await?;

@@ -109,13 +109,17 @@ pub async fn play(run: &mut Run<'_>) {
         kit.by_order(&other).await?.refused(404, "NOT_FOUND").map(drop)
     })
     .await;
-    run.case("capture.same-key-other-payment", "收款:同一个 key 用到另一笔付款上,422 IDEMPOTENCY_KEY_REUSED:一个 key 只代表一件事。", async |kit| {
-        let (one, other) = (kit.hold(100).await?, kit.hold(100).await?);
-        let key = kit.key();
-        kit.post_keyed(&key, &one.step("capture"), &json!({})).await?.ok(200)?;
-        kit.post_keyed(&key, &other.step("capture"), &json!({})).await?.refused(422, "IDEMPOTENCY_KEY_REUSED")?;
-        kit.by_order(&other.number).await?.ok(200)?.has(&[("/state", json!("held"))]).map(drop)
-    })
+    run.case(
+        "capture.same-key-other-payment",
+        "收款:同一个 key 用到另一笔付款上,422 IDEMPOTENCY_KEY_REUSED:一个 key 只代表一件事。",
+        async |kit| {
+            let (one, other) = (kit.hold(100).await?, kit.hold(100).await?);
+            let key = kit.key();
+            kit.post_keyed(&key, &one.step("capture"), &json!({})).await?.ok(200)?;
+            kit.post_keyed(&key, &other.step("capture"), &json!({})).await?.refused(422, "IDEMPOTENCY_KEY_REUSED")?;
+            kit.by_order(&other.number).await?.ok(200)?.has(&[("/state", json!("held"))]).map(drop)
+        },
+    )
     .await;
     run.case("key.per-operation", "同一个 key 用在占款和收款上:互不相干,都办。", async |kit| {
         let Held { number, key, payment, .. } = kit.hold(100).await?;

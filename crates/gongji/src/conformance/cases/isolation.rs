@@ -79,7 +79,10 @@ pub async fn play(run: &mut Run<'_>) {
     .await;
     run.case("isolation.nobody", "没有签名也没有密钥:401 INSTITUTION_KEY_REQUIRED。", async |kit| {
         let answer = kit.client.send(&Message::get(PAYMENTS)).await.answer()?;
-        is(answer.status == 401 && ["INSTITUTION_KEY_REQUIRED", "SIGNATURE_REQUIRED"].contains(&answer.code()), format!("回的是 {} {}", answer.status, answer.code()))
+        is(
+            answer.status == 401 && ["INSTITUTION_KEY_REQUIRED", "SIGNATURE_REQUIRED"].contains(&answer.code()),
+            format!("回的是 {} {}", answer.status, answer.code()),
+        )
     })
     .await;
 }

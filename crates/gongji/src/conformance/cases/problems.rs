@@ -27,7 +27,10 @@ pub async fn play(run: &mut Run<'_>) {
         is(is_chinese(&answer.text("/title")?) && is_chinese(&answer.text("/next_step")?) && !is_chinese(&answer.text("/title_en")?), "说法不对")
     })
     .await;
-    run.case("problem.retryable", "说明同样的请求以后会不会成。", async |kit| is(too_much(kit).await?.at("/retryable").is_boolean(), "没有 retryable")).await;
+    run.case("problem.retryable", "说明同样的请求以后会不会成。", async |kit| {
+        is(too_much(kit).await?.at("/retryable").is_boolean(), "没有 retryable")
+    })
+    .await;
     run.case("problem.trace", "有编号(trace_id),好让人来问。", async |kit| is(!too_much(kit).await?.text("/trace_id")?.is_empty(), "没有 trace_id")).await;
     run.case("problem.all-reasons", "有几个原因就说几个:账单不平,又到了别处,两个都要在 reasons 里。", async |kit| {
         let mut body = order(&kit.number(), &kit.code().await?, 1_000);

@@ -13,15 +13,19 @@ const ALL: [&str; 6] = ["@method", "@authority", "@path", "@query", CONTENT_DIGE
 /// How a right message is spoiled after it was signed: name, sentence, and the change.
 type Spoil = fn(Message) -> Message;
 const SPOILED: &[(&str, &str, Spoil)] = &[
-    ("signature.body-changed", "签名以后内容改了一个字节,摘要对不上,必须拒绝。", |message| Message { body: [&message.body[..], b" "].concat(), ..message }),
+    ("signature.body-changed", "签名以后内容改了一个字节,摘要对不上,必须拒绝。", |message| Message {
+        body: [&message.body[..], b" "].concat(),
+        ..message
+    }),
     ("signature.digest-changed", "内容和摘要一起改了,签名对不上,必须拒绝:摘要本身也在签名里。", |message| {
         let body = [&message.body[..], b" "].concat();
         let digest = gongji_files::signature::content_digest(gongji_files::signature::Profile::Ed25519, &body);
         Message { body, ..message }.changed(CONTENT_DIGEST, |_| Some(digest))
     }),
     ("signature.digest-missing", "有内容却没有 Content-Digest 头,必须拒绝。", |message| message.changed(CONTENT_DIGEST, |_| None)),
-    ("signature.path-changed", "签的是一个地址,发到另一个地址,必须拒绝。", |message| {
-        Message { path: "/api/v1/institutions/quotes".to_owned(), ..message }
+    ("signature.path-changed", "签的是一个地址,发到另一个地址,必须拒绝。", |message| Message {
+        path: "/api/v1/institutions/quotes".to_owned(),
+        ..message
     }),
     ("signature.query-changed", "签名以后加了查询参数,必须拒绝。", |message| Message { path: format!("{}?x=1", message.path), ..message }),
     ("signature.method-changed", "签的是 POST,发的是 PUT,必须拒绝。", |message| Message { method: "PUT", ..message }),
@@ -35,9 +39,13 @@ const SPOILED: &[(&str, &str, Spoil)] = &[
         message.changed(SIGNATURE_INPUT, |input| Some(input.replacen("nonce=\"", "nonce=\"x", 1)))
     }),
     ("signature.bytes-changed", "签名的字节改了,必须拒绝。", |message| {
-        message.changed(SIGNATURE, |signature| Some(if signature.contains("=:A") { signature.replacen("=:A", "=:B", 1) } else { format!("sig1=:A{}", &signature[7..]) }))
+        message.changed(SIGNATURE, |signature| {
+            Some(if signature.contains("=:A") { signature.replacen("=:A", "=:B", 1) } else { format!("sig1=:A{}", &signature[7..]) })
+        })
     }),
-    ("signature.input-missing", "只有 Signature,没有 Signature-Input,必须拒绝,不能当作没有签名。", |message| message.changed(SIGNATURE_INPUT, |_| None)),
+    ("signature.input-missing", "只有 Signature,没有 Signature-Input,必须拒绝,不能当作没有签名。", |message| {
+        message.changed(SIGNATURE_INPUT, |_| None)
+    }),
     ("signature.signature-missing", "只有 Signature-Input,没有 Signature,必须拒绝。", |message| message.changed(SIGNATURE, |_| None)),
     ("signature.input-garbled", "Signature-Input 读不懂,必须拒绝。", |message| message.changed(SIGNATURE_INPUT, |_| Some("sig1=(;;".to_owned()))),
     ("signature.input-twice", "Signature-Input 出现两次,必须拒绝:前面的代理和我们可能各看一个。", |message| {
@@ -80,7 +88,10 @@ async fn not_done(kit: &Kit, number: &str, message: &Message, code: &str) -> Che
 
 pub async fn play(run: &mut Run<'_>) {
     run.group("签名");
-    run.case("signature.ed25519", "用登记过的 Ed25519 密钥签名,要接受,回答要有平台的签名。", async |kit| kit.get(LIST).await?.ok(200).map(drop)).await;
+    run.case("signature.ed25519", "用登记过的 Ed25519 密钥签名,要接受,回答要有平台的签名。", async |kit| {
+        kit.get(LIST).await?.ok(200).map(drop)
+    })
+    .await;
     run.case("signature.sm2", "用登记过的 SM2 密钥签名,要接受,回答也用 SM2 签名。", async |kit| {
         let message = Message::get(LIST).signed(&kit.us.sm2, &kit.client.authority);
         let answer = kit.client.send(&message).await.answer()?.ok(200)?;
@@ -104,12 +115,16 @@ pub async fn play(run: &mut Run<'_>) {
         is(created.is_some_and(|created| (created - now_s()).abs() <= 300), format!("回答的签名时间不对:{input}"))
     })
     .await;
-    run.case("signature.keys-published", "平台的公钥要公布在 /.well-known/gongji-keys.json,两种算法都有正在用的和下一把。", async |kit| {
-        let answer = kit.client.send(&Message::get("/.well-known/gongji-keys.json")).await.answer()?.ok(200)?;
-        let keys = answer.at("/keys").as_array().cloned().unwrap_or_default();
-        let has = |profile: &str, state: &str| keys.iter().any(|key| key["profile"] == profile && key["state"] == state);
-        is(["ed25519", "sm2"].iter().all(|profile| has(profile, "current") && has(profile, "next")), "公布的公钥不全")
-    })
+    run.case(
+        "signature.keys-published",
+        "平台的公钥要公布在 /.well-known/gongji-keys.json,两种算法都有正在用的和下一把。",
+        async |kit| {
+            let answer = kit.client.send(&Message::get("/.well-known/gongji-keys.json")).await.answer()?.ok(200)?;
+            let keys = answer.at("/keys").as_array().cloned().unwrap_or_default();
+            let has = |profile: &str, state: &str| keys.iter().any(|key| key["profile"] == profile && key["state"] == state);
+            is(["ed25519", "sm2"].iter().all(|profile| has(profile, "current") && has(profile, "next")), "公布的公钥不全")
+        },
+    )
     .await;
     for (name, says, spoil) in SPOILED {
         run.case(name, says, async |kit| {
@@ -200,11 +215,15 @@ pub async fn play(run: &mut Run<'_>) {
         Ok(())
     })
     .await;
-    run.case("signature.signed-anew", "随机串用过以后,用新的随机串重新签名、Idempotency-Key 不变,要得到第一次的结果。", async |kit| {
-        let (_, message) = would_pay(kit).await?;
-        let first = kit.send(message.clone()).await?.ok(201)?;
-        kit.send(message).await?.ok(201)?.repeats(&first)
-    })
+    run.case(
+        "signature.signed-anew",
+        "随机串用过以后,用新的随机串重新签名、Idempotency-Key 不变,要得到第一次的结果。",
+        async |kit| {
+            let (_, message) = would_pay(kit).await?;
+            let first = kit.send(message.clone()).await?.ok(201)?;
+            kit.send(message).await?.ok(201)?.repeats(&first)
+        },
+    )
     .await;
     run.case("signature.keeps-type", "签名的请求也要写 Content-Type: application/json,不然拒绝(CONTENT_TYPE)。", async |kit| {
         let (_, message) = would_pay(kit).await?;

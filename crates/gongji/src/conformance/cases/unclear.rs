@@ -1,9 +1,9 @@
 //! Outcomes that nobody knows at first: `docs/institutions/outcomes.md`, with the trouble made to order by `Test-Fault`.
 
+use crate::conformance::Checked;
 use crate::conformance::Run;
 use crate::conformance::client::{Came, Message, is};
 use crate::conformance::kit::{Kit, PAYMENTS, amount, order, reverse};
-use crate::conformance::Checked;
 use serde_json::{Value, json};
 use std::time::Duration;
 
