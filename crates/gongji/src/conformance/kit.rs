@@ -29,8 +29,6 @@ pub struct Kit {
     count: Cell<u32>,
     /// Order numbers of the case under way.
     numbers: RefCell<Vec<String>>,
-    /// The gateway's sign-in, once it is done.
-    pub sign_no: RefCell<Option<String>>,
 }
 
 /// A bill whose money is held.
@@ -54,8 +52,8 @@ impl Kit {
         let answer = client.send(&login).await.answer().map_err(anyhow::Error::msg).with_context(|| format!("{target} 连不上"))?;
         let session = answer.ok(201).and_then(|answer| answer.text("/token")).map_err(anyhow::Error::msg).context("付款人登录不了")?;
         let run: String = random::<4>().iter().map(|byte| format!("{byte:02X}")).collect();
-        let (count, numbers, sign_no) = (Cell::new(0), RefCell::default(), RefCell::default());
-        let kit = Kit { client, us, other, elsewhere, revoked, payer, session, run, count, numbers, sign_no };
+        let (count, numbers) = (Cell::new(0), RefCell::default());
+        let kit = Kit { client, us, other, elsewhere, revoked, payer, session, run, count, numbers };
         let (personal, wallet) = kit.has().await.map_err(anyhow::Error::msg)?;
         anyhow::ensure!(
             personal >= MONEY_MIN && wallet >= MONEY_MIN,
@@ -97,19 +95,6 @@ impl Kit {
     /// An idempotency key that was never used.
     pub fn key(&self) -> String {
         format!("ck-{}-{}", self.run, self.next())
-    }
-
-    /// Four letters of this run, for numbers of fixed length.
-    pub fn serial(&self) -> String {
-        let mut rest = self.next();
-        let letters = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-        let mut serial = [b'0'; 4];
-        for place in serial.iter_mut().rev() {
-            *place = letters[(rest % 32) as usize];
-            rest /= 32;
-        }
-        // The first two are the run's.
-        String::from_utf8_lossy(&serial).into_owned()
     }
 
     // --- the payer's phone ---

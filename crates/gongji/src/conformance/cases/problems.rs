@@ -32,7 +32,7 @@ pub async fn play(run: &mut Run<'_>) {
     })
     .await;
     run.case("problem.trace", "有编号(trace_id),好让人来问。", async |kit| is(!too_much(kit).await?.text("/trace_id")?.is_empty(), "没有 trace_id")).await;
-    run.case("problem.all-reasons", "有几个原因就说几个:账单不平,又到了别处,两个都要在 reasons 里。", async |kit| {
+    run.case("problem.reasons", "原因都列在 reasons 里,不只最上面那一个。", async |kit| {
         let mut body = order(&kit.number(), &kit.code().await?, 1_000);
         body["bill"]["total"] = money(1);
         let message = crate::conformance::client::Message::post(PAYMENTS, &body).key(&kit.key());
@@ -69,7 +69,7 @@ pub async fn play(run: &mut Run<'_>) {
     })
     .await;
     run.case("problem.address-of-nobody", "没有的地址也是问题文档,不是一张网页。", async |kit| {
-        let answer = kit.get("/api/v1/nothing").await?.refused(404, "ROUTE_UNKNOWN")?;
+        let answer = kit.get("/api/v1/nothing").await?.refused_unsigned(404, "ROUTE_UNKNOWN")?;
         is(answer.at("/title") != &Value::Null, "没有 title")
     })
     .await;
