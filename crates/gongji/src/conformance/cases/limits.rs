@@ -140,7 +140,7 @@ pub async fn play(run: &mut Run<'_>) {
     })
     .await;
     run.case("limits.unknown-address", "没有的地址:404 ROUTE_UNKNOWN,也是问题文档。", async |kit| {
-        kit.get(&format!("{DOOR}/nothing")).await?.refused_unsigned(404, "ROUTE_UNKNOWN").map(drop)
+        kit.get(&format!("{DOOR}/no/such/address")).await?.refused_unsigned(404, "ROUTE_UNKNOWN").map(drop)
     })
     .await;
     run.case("limits.wrong-method", "地址对、方法不对:405 METHOD_NOT_ALLOWED。", async |kit| {
