@@ -4,6 +4,8 @@
 //! message again gets the same words. Money is decided where it always is; the idempotency keys of the commands are made of the `msgid`, so
 //! that a message that was cut off in the middle goes on where it stood.
 //!
+//! A message may be signed inside (`cainfo`); its answer is then signed likewise.
+//!
 //! | transactions | here |
 //! | --- | --- |
 //! | 9001, 9002 sign in and out | `sign` |
@@ -13,6 +15,7 @@
 //! | 3201, 3202 reconciliation, 9101, 9102 its files | `reconcile` |
 //! | 6201–6401 mobile payment | `mobile` |
 
+mod cainfo;
 mod certificate;
 mod ecode;
 mod envelope;
@@ -36,18 +39,20 @@ use crate::identity::HttpAdapter;
 use crate::problem::{Edge, Problem, Told};
 use crate::sandbox::test_fault::{TEST_FAULT, test_fault};
 use crate::service::key::IdempotencyKey;
+use crate::trust::Policy;
 use crate::web::InstitutionCaller;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, Extension, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use envelope::{Head, INPUT_LEN_MAX, Reply, Sender};
+use envelope::{Head, INPUT_LEN_MAX, Reply, Sender, Signer};
 use fields::Fields;
+use gongji_files::signature::Profile;
 use gongji_ledger::{AreaCode, InstitutionId};
 use gongji_store::vault::{BegunMessage, GATEWAY_MESSAGE_DAYS_MIN, NewGatewayMessage};
 use gongji_wallet::day::DAY_MS;
@@ -83,7 +88,7 @@ async fn in_envelope(State(app): State<Arc<App>>, request: Request, next: Next) 
             let refusal = Refusal::from(problem.clone());
             let now = app.now();
             let reply = Reply { area: 0, serial: 0, received: now, answered: now };
-            respond(reply.refused(&refusal).json(), Some((&refusal, reply.refmsgid())))
+            respond(reply.json(Err(&refusal), None), Some((&refusal, reply.refmsgid())))
         }
         _ => response,
     }
@@ -156,47 +161,58 @@ fn key_of(institution: InstitutionId, step: &str, msgid: &str, fingerprint: &[u8
     key.map_err(|_| Wrong::MsgidMalformed.into())
 }
 
-async fn call(State(app): State<Arc<App>>, institution: InstitutionCaller, body: Result<Bytes, BytesRejection>) -> Result<Response, Problem> {
+async fn call(
+    State(app): State<Arc<App>>,
+    institution: InstitutionCaller,
+    policy: Option<Extension<Arc<Policy>>>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
     let body = body.map_err(|rejection| {
         let is_large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
         Problem::from(if is_large { Edge::BodyTooLarge } else { Edge::JsonMalformed })
     })?;
     let text = std::str::from_utf8(&body).map_err(|_| Edge::JsonMalformed)?;
     let message = Fields::of_message(text).ok_or(Edge::JsonMalformed)?;
-    Ok(answer(&app, institution.id, text, &message).await)
+    let number = policy.map_or(Policy::production().answer_key, |policy| policy.answer_key);
+    Ok(answer(&app, institution.id, text, &message, number).await)
 }
 
 /// Everything that has an envelope is answered in one.
-async fn answer(app: &Arc<App>, institution: InstitutionId, text: &str, message: &Fields<'_>) -> Response {
+async fn answer(app: &Arc<App>, institution: InstitutionId, text: &str, message: &Fields<'_>, key_number: u32) -> Response {
     let received = app.now();
     let area = app.directory().institutions.get(&institution).map_or(0, |known| known.area);
     let reply = |serial: u64| Reply { area, serial, received, answered: app.now() };
     // What is not written down has no serial number.
-    let unwritten = |refusal: Refusal| {
+    let unwritten = |refusal: Refusal, signer: Option<Signer<'_>>| {
         let reply = reply(0);
-        respond(reply.refused(&refusal).json(), Some((&refusal, reply.refmsgid())))
+        respond(reply.json(Err(&refusal), signer), Some((&refusal, reply.refmsgid())))
     };
     let sender = match Sender::read(message, institution) {
         Ok(sender) => sender,
-        Err(refusal) => return unwritten(refusal),
+        Err(refusal) => return unwritten(refusal, None),
     };
+    let is_signed = match cainfo::signed(app, institution, &sender, message).await {
+        Ok(is_signed) => is_signed,
+        Err(refusal) => return unwritten(refusal, None),
+    };
+    let msgid = sender.msgid.clone();
+    let signer = is_signed.then(|| Signer { key: app.trust.answering(&app.vault, Profile::Sm2, key_number), msgid: &msgid });
     let fingerprint = fingerprint(app, &sender.infno, message);
     let begun = match begin(app, institution, &sender, &fingerprint, masked(text, message)).await {
         Ok(BegunMessage::Open { id }) => id,
         Ok(BegunMessage::Answered(answer)) => return respond(answer.reveal().to_owned(), None),
-        Ok(BegunMessage::Other) => return unwritten(Wrong::MsgidReused.into()),
-        Err(refusal) => return unwritten(refusal),
+        Ok(BegunMessage::Other) => return unwritten(Wrong::MsgidReused.into(), signer),
+        Err(refusal) => return unwritten(refusal, signer),
     };
-    let msgid = sender.msgid.clone();
     let done = work(app, institution, area, sender, message, fingerprint, received).await;
     let reply = reply(begun);
     let (json, is_final) = match &done {
-        Ok(output) => (reply.done(output.clone()).json(), true),
-        Err(refusal) => (reply.refused(refusal).json(), refusal.is_final),
+        Ok(output) => (reply.json(Ok(output), signer), true),
+        Err(refusal) => (reply.json(Err(refusal), signer), refusal.is_final),
     };
     let (part, code, now) = (app.engine.institution_part(institution), institution.to_string(), app.now());
     let kept = {
-        let json = json.clone();
+        let (json, msgid) = (json.clone(), msgid.clone());
         app.vault(move |vault| vault.answer_gateway_message(part, &code, &msgid, &json, is_final, now)).await
     };
     match kept {
@@ -204,7 +220,7 @@ async fn answer(app: &Arc<App>, institution: InstitutionId, text: &str, message:
         Err(error) => {
             // What was done is done; but an answer that is not kept could be another one next time.
             let refusal = Refusal::from(error);
-            respond(reply.refused(&refusal).json(), Some((&refusal, reply.refmsgid())))
+            respond(reply.json(Err(&refusal), signer), Some((&refusal, reply.refmsgid())))
         }
     }
 }

@@ -129,7 +129,7 @@ fn the_auditor_reads_every_variant_as_it_was_written() {
     check::<gongji_wallet::Outcome, Outcomes>(8);
     check::<gongji_wallet::Reason, Reasons>(70);
     check::<gongji_wallet::directory::DirectoryChange, Changes>(5);
-    check::<gongji_wallet::rules::Setting, Settings>(12);
+    check::<gongji_wallet::rules::Setting, Settings>(13);
     check::<gongji_ledger::Account, Accounts>(9);
 }
 

@@ -621,15 +621,15 @@ fn a_message_number_stands_for_one_message_and_gets_one_answer() {
     assert_eq!(answer("busy", false).reveal(), "busy");
     assert_eq!(vault.begin_gateway_message(&one, NOW).unwrap(), begun);
     // Of two at work the first answer counts.
-    assert_eq!(answer("done", true).reveal(), "done");
-    assert_eq!(answer("done otherwise", true).reveal(), "done");
+    assert_eq!(answer("settled 4711", true).reveal(), "settled 4711");
+    assert_eq!(answer("settled otherwise", true).reveal(), "settled 4711");
     let fixture = fixture.reopen();
-    assert_eq!(fixture.vault.begin_gateway_message(&one, NOW).unwrap(), BegunMessage::Answered("done".into()));
+    assert_eq!(fixture.vault.begin_gateway_message(&one, NOW).unwrap(), BegunMessage::Answered("settled 4711".into()));
     let kept = fixture.vault.gateway_message(2, "H99010100001", "M1").unwrap().unwrap();
     assert_eq!((kept.request.reveal(), kept.is_final, kept.received_ms, kept.answered_ms), (one.request, true, NOW, Some(NOW + 5)));
     assert_eq!(fixture.vault.gateway_message(2, "H99010100002", "M1").unwrap(), None);
     let raw = fixture.raw_bytes();
-    for canary in ["李秀兰", "psn_name", "done"] {
+    for canary in ["李秀兰", "psn_name", "settled 4711"] {
         assert!(!raw.windows(canary.len()).any(|window| window == canary.as_bytes()), "{canary} stands in the file");
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! Field names and lengths are those of the national interface, the odd pair `admvs` (treating place) and `admdvs` (insured place) included.
 
+use super::cainfo;
 use super::fields::{Fields, compact_day};
 use super::node::Node;
 use super::refusal::{Refusal, Wrong};
 use crate::time::date;
+use gongji_files::signature::SigningKey;
 use gongji_ledger::{AreaCode, InstitutionId};
 use gongji_wallet::day::{Day, day_of, ms_of_day};
 
@@ -56,8 +58,6 @@ impl Head {
         message.text("recer_sys_code", 10)?;
         message.text_if("dev_no", 100)?;
         message.text_if("dev_safe_info", 2_000)?;
-        message.text_if("cainfo", 1_024)?;
-        message.text_if("signtype", 10)?;
         message.text("infver", 10)?;
         message.text("opter_name", 50)?;
         message.time("inf_time")?;
@@ -98,23 +98,32 @@ impl Reply {
         format!("{:06}{}{part:04}{serial:06}", self.area, compact(self.received))
     }
 
-    pub fn done(&self, output: Node) -> Node {
-        self.written(0, "").node("output", output)
-    }
-
-    pub fn refused(&self, refusal: &Refusal) -> Node {
-        self.written(-1, &refusal.told()).null("output")
-    }
-
-    fn written(&self, infcode: i64, err_msg: &str) -> Node {
+    /// An answer as it is sent; signed where a key is given.
+    pub fn json(&self, told: Result<&Node, &Refusal>, signer: Option<Signer<'_>>) -> String {
+        let (infcode, err_msg, output) = match told {
+            Ok(output) => (0, String::new(), output.clone().json()),
+            Err(refusal) => (-1, refusal.told(), "null".to_owned()),
+        };
         let ms = |at: i64| format!("{}{:03}", compact(at), ms_of_day(at) % 1_000);
-        Node::new()
+        let (refmsgid, respond_time) = (self.refmsgid(), ms(self.answered));
+        let node = Node::new()
             .number("infcode", infcode)
-            .text("inf_refmsgid", self.refmsgid())
+            .text("inf_refmsgid", &refmsgid)
             .text("refmsg_time", ms(self.received))
-            .text("respond_time", ms(self.answered))
-            .text("err_msg", err_msg)
+            .text("respond_time", &respond_time)
+            .text("err_msg", &err_msg)
+            .written("output", &output);
+        let Some(Signer { key, msgid }) = signer else { return node.json() };
+        let text = cainfo::answer_text(msgid, infcode, &refmsgid, &respond_time, &err_msg, &output);
+        node.text("signtype", cainfo::SIGN_TYPE).text("cainfo", key.sign_base64(text.as_bytes())).json()
     }
+}
+
+/// The platform's key, and the message that is answered.
+#[derive(Clone, Copy)]
+pub struct Signer<'a> {
+    pub key: &'a SigningKey,
+    pub msgid: &'a str,
 }
 
 /// `yyyyMMddHHmmss` in China.

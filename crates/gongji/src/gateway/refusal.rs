@@ -25,6 +25,7 @@ pub enum Wrong {
     MsgidMalformed,
     MsgidReused,
     InstitutionDiffers,
+    SignatureWrong,
     SignInRequired,
     AreaDiffers,
     InsuredAreaDiffers,
@@ -56,7 +57,7 @@ pub enum Wrong {
 }
 
 impl Wrong {
-    pub const ALL: [Wrong; 38] = [
+    pub const ALL: [Wrong; 39] = [
         Wrong::FieldMissing,
         Wrong::FieldLength,
         Wrong::FieldFormat,
@@ -67,6 +68,7 @@ impl Wrong {
         Wrong::MsgidMalformed,
         Wrong::MsgidReused,
         Wrong::InstitutionDiffers,
+        Wrong::SignatureWrong,
         Wrong::SignInRequired,
         Wrong::AreaDiffers,
         Wrong::InsuredAreaDiffers,
@@ -110,6 +112,7 @@ impl Wrong {
             Wrong::MsgidMalformed => ("MSGID_MALFORMED", "msgid 要 30 位:本机构编号 12 位、时间 14 位、顺序号 4 位。"),
             Wrong::MsgidReused => ("MSGID_REUSED", "这个 msgid 已经用在另一件事上,或已经冲正;换一个新的。"),
             Wrong::InstitutionDiffers => ("INSTITUTION_DIFFERS", "fixmedins_code 不是这把密钥的机构。"),
+            Wrong::SignatureWrong => ("SIGNATURE_WRONG", "cainfo 里的签名不对,或不是本机构有效的 SM2 密钥签的;对照说明里的待签名文本再签。"),
             Wrong::SignInRequired => ("SIGN_IN_REQUIRED", "没有签到,或签到已失效;先用 9001 签到,再用原报文重发。"),
             Wrong::AreaDiffers => ("AREA_DIFFERS", "mdtrtarea_admvs 不是本机构所在的医保区划。"),
             Wrong::InsuredAreaDiffers => ("INSURED_AREA_DIFFERS", "insuplc_admdvs 不是这位参保人的参保地;以 1101 返回的为准。"),
@@ -143,7 +146,7 @@ impl Wrong {
 
     /// Nothing was looked at yet: the same message may be sent again once the head is right.
     fn is_open(self) -> bool {
-        matches!(self, Wrong::SignInRequired | Wrong::SplitUnavailable)
+        matches!(self, Wrong::SignatureWrong | Wrong::SignInRequired | Wrong::SplitUnavailable)
     }
 }
 

@@ -169,7 +169,9 @@ fn search(folder: &Path, secrets: &[(String, &'static str)]) -> usize {
     let needles = Needles::new(secrets);
     let public = [("泸州安和医院".to_owned(), "an institution's name")];
     let (mut len, mut public_found) = (0, 0);
-    for path in files(folder) {
+    // The one file that is made to tell of somebody: the sample payer of the conformance kit, whom only a sandbox has.
+    let of_the_kit = folder.join("institution-keys/conformance.json");
+    for path in files(folder).into_iter().filter(|path| *path != of_the_kit) {
         let bytes = fs::read(&path).unwrap();
         len += bytes.len();
         assert_eq!(needles.found_in(&bytes), None, "{}", path.display());

@@ -76,7 +76,7 @@ async fn an_installation_made_on_postgresql_keeps_nothing_but_its_keys_in_the_fo
     drop(running);
     let mut names: Vec<String> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    assert_eq!(names, ["installation.toml", "keys", "lock"]);
+    assert_eq!(names, ["installation.toml", "institution-keys", "keys", "lock"]);
     let running = start(folder.path(), Some(database.url())).await;
     assert_eq!(people(&running), before);
     drop(running);

@@ -19,6 +19,8 @@
 use super::world::*;
 use axum::http::{Method, Request, StatusCode};
 use gongji::identity::{AdapterConfig, HttpAdapter};
+use gongji::trust::{platform_key, public_key};
+use gongji_files::signature::{Profile, SigningKey};
 use gongji_wallet::command::Request as Asked;
 use gongji_wallet::day::day_of;
 use gongji_wallet::directory::DirectoryChange;
@@ -408,6 +410,87 @@ async fn the_pooling_area_is_asked_for_a_split_that_did_not_come_along() {
     assert_eq!((asked[0]["request_id"].clone(), asked[0]["insuplc_admdvs"].clone()), (json!(msgid(HOSPITAL, "0001")), json!("510500")));
     assert!(!asked[0].to_string().contains("260004"), "what was typed on a keypad goes nowhere");
     play.world.verify();
+}
+
+/// Signs a message inside, as `docs/institutions/gateway.md` says.
+fn signed_inside(message: &str, key: &SigningKey) -> String {
+    let fields: Value = serde_json::from_str(message).unwrap();
+    let input = message.split_once(",\"input\":").unwrap().1.strip_suffix('}').unwrap();
+    let digest = |text: &str| gongji_files::hex(&Profile::Sm2.digest(text.as_bytes()));
+    let field = |name: &str| fields[name].as_str().unwrap_or_default().to_owned();
+    let mut lines = vec!["gongji-fsi-request".to_owned()];
+    lines.extend(["infno", "msgid", "fixmedins_code", "opter", "inf_time", "sign_no"].map(field));
+    lines.push(digest(input));
+    let cainfo = key.sign_base64(lines.join("\n").as_bytes());
+    message.replacen(",\"input\":", &format!(",\"signtype\":\"SM2\",\"cainfo\":{},\"input\":", json!(cainfo)), 1)
+}
+
+/// Whether the platform has signed this answer to that message.
+fn is_vouched_for(play: &Play, msgid: &str, answer: &Reply) -> bool {
+    let text = std::str::from_utf8(&answer.bytes).unwrap();
+    let Some(cainfo) = answer.body["cainfo"].as_str() else { return false };
+    assert_eq!(answer.body["signtype"], "SM2");
+    let output = text.split_once(",\"output\":").unwrap().1.split_once(",\"signtype\":").unwrap().0;
+    let field = |name: &str| answer.body[name].as_str().unwrap().to_owned();
+    let digest = gongji_files::hex(&Profile::Sm2.digest(output.as_bytes()));
+    let lines = [
+        "gongji-fsi-answer".to_owned(),
+        msgid.to_owned(),
+        answer.body["infcode"].to_string(),
+        field("inf_refmsgid"),
+        field("respond_time"),
+        field("err_msg"),
+        digest,
+    ];
+    platform_key(&play.world.app.vault, Profile::Sm2, 1).verifying_key().verify_base64(lines.join("\n").as_bytes(), cainfo)
+}
+
+#[tokio::test]
+async fn a_message_signed_inside_is_checked_and_its_answer_is_signed_likewise() {
+    let play = Play::new(1).await;
+    let (vault, now) = (&play.world.app.vault, play.world.app.now());
+    let key = |first: u8| SigningKey::from_seed(Profile::Sm2, &[first; 32]).unwrap();
+    let institution = |code: &str| gongji_ledger::InstitutionId::parse(code).unwrap();
+    for (code, one) in [(HOSPITAL, key(71)), (HOSPITAL, key(72)), (PHARMACY, key(73))] {
+        vault.register_public_key(&public_key(institution(code), one.verifying_key(), None), now).unwrap();
+    }
+    let input = json!({ "signIn": { "opter_no": CLERK, "mac": "00-00-5E-00-53-01", "ip": "192.0.2.7" } }).to_string();
+    let message = |serial: &str| play.envelope("9001", serial, &[], &input);
+    let wrong = |answer: &Reply| answer.body["err_msg"].as_str().unwrap().starts_with("[SIGNATURE_WRONG]");
+
+    // Somebody else's key, a changed message, a text that is no signature: refused, unsigned, and the number is free for the right one.
+    let right = signed_inside(&message("0001"), &key(71));
+    for changed in [
+        signed_inside(&message("0001"), &key(73)),
+        signed_inside(&message("0001"), &key(99)),
+        right.replacen("192.0.2.7", "192.0.2.8", 1),
+        right.replacen("2026-11-23 10:00:00", "2026-11-23 10:00:01", 1),
+        message("0001").replacen(",\"input\":", ",\"signtype\":\"SM2\",\"cainfo\":\"AAAA\",\"input\":", 1),
+    ] {
+        let refused = play.post(changed).await.expect(StatusCode::OK);
+        assert!(wrong(&refused) && refused.body["cainfo"].is_null(), "{}", refused.body);
+    }
+    let half = message("0001").replacen(",\"input\":", ",\"signtype\":\"SM2\",\"input\":", 1);
+    assert!(play.post(half).await.body["err_msg"].as_str().unwrap().starts_with("[FIELD_MISSING] cainfo"));
+    let other = right.replacen("\"SM2\"", "\"RSA\"", 1);
+    assert!(play.post(other).await.body["err_msg"].as_str().unwrap().starts_with("[CODE_TABLE] signtype"));
+
+    // Signed rightly, by either key: done, and the answer is the platform's, also when it comes again.
+    let done = play.post(right.clone()).await.expect(StatusCode::OK);
+    assert_eq!(done.body["infcode"], 0, "{}", done.body);
+    assert!(is_vouched_for(&play, &msgid(HOSPITAL, "0001"), &done));
+    assert!(!is_vouched_for(&play, &msgid(HOSPITAL, "0002"), &done), "the answer to another message");
+    assert_eq!(play.post(right).await.bytes, done.bytes);
+    let second = play.post(signed_inside(&message("0002"), &key(72))).await;
+    assert!(second.body["infcode"] == 0 && is_vouched_for(&play, &msgid(HOSPITAL, "0002"), &second), "{}", second.body);
+    // A refusal is vouched for as well; what was not signed is not.
+    let refused = play.post(signed_inside(&message("0002").replacen(CLERK, "clerk-8", 1).replacen("192.0.2.7", "192.0.2.9", 1), &key(72))).await;
+    assert!(refused.body["infcode"] == -1 && is_vouched_for(&play, &msgid(HOSPITAL, "0002"), &refused), "{}", refused.body);
+    assert!(play.post(message("0003")).await.body["cainfo"].is_null());
+
+    // Revoked at once.
+    vault.revoke_public_key(key(72).verifying_key().key_id(), now).unwrap();
+    assert!(wrong(&play.post(signed_inside(&message("0004"), &key(72))).await));
 }
 
 #[test]
