@@ -2,6 +2,7 @@
 
 mod codes;
 mod events;
+mod gateway;
 mod idempotency;
 mod isolation;
 mod limits;
@@ -24,4 +25,5 @@ pub async fn play(run: &mut Run<'_>) {
     isolation::play(run).await;
     events::play(run).await;
     problems::play(run).await;
+    gateway::play(run).await;
 }

@@ -24,8 +24,14 @@ pub struct Kit {
     pub payer: Payer,
     /// Session of the payer's phone.
     session: String,
+    /// The operator's sign-in at the national gateway, once there is one.
+    pub sign_no: RefCell<Option<String>>,
     /// Of this run, in all numbers that it makes.
     run: String,
+    /// A time of day that the numbers of this run's messages carry.
+    time: String,
+    /// The sandbox's day, as `20261123`.
+    pub day: String,
     count: Cell<u32>,
     /// Order numbers of the case under way.
     numbers: RefCell<Vec<String>>,
@@ -51,9 +57,15 @@ impl Kit {
         let login = Message::post("/api/v1/sessions", &json!({ "id_number": payer.id_number, "password": payer.password }));
         let answer = client.send(&login).await.answer().map_err(anyhow::Error::msg).with_context(|| format!("{target} 连不上"))?;
         let session = answer.ok(201).and_then(|answer| answer.text("/token")).map_err(anyhow::Error::msg).context("付款人登录不了")?;
+        let clock =
+            client.send(&Message::get("/api/v1/sandbox/clock")).await.answer().and_then(|answer| answer.ok(200)?.text("/now")).map_err(anyhow::Error::msg)?;
+        let day: String = clock.chars().take(10).filter(char::is_ascii_digit).collect();
+        anyhow::ensure!(day.len() == 8, "沙箱的时钟读不懂:{clock}");
+        let [hour, minute, second] = random::<3>();
+        let time = format!("{:02}{:02}{:02}", hour % 24, minute % 60, second % 60);
         let run: String = random::<4>().iter().map(|byte| format!("{byte:02X}")).collect();
         let (count, numbers) = (Cell::new(0), RefCell::default());
-        let kit = Kit { client, us, other, elsewhere, revoked, payer, session, run, count, numbers };
+        let kit = Kit { client, us, other, elsewhere, revoked, payer, session, run, time, day, count, numbers, sign_no: RefCell::default() };
         let (personal, wallet) = kit.has().await.map_err(anyhow::Error::msg)?;
         anyhow::ensure!(
             personal >= MONEY_MIN && wallet >= MONEY_MIN,
@@ -95,6 +107,13 @@ impl Kit {
     /// An idempotency key that was never used.
     pub fn key(&self) -> String {
         format!("ck-{}-{}", self.run, self.next())
+    }
+
+    /// A message number of the gateway that was never used; what is settled under it goes back when the case ends.
+    pub fn msgid(&self) -> String {
+        let msgid = format!("{}{}{}{:04}", self.us.code, self.day, self.time, self.next() % 10_000);
+        self.numbers.borrow_mut().push(msgid.clone());
+        msgid
     }
 
     // --- the payer's phone ---

@@ -108,6 +108,15 @@ impl Asked {
         self.path.starts_with(PAYMENTS) && self.path.ends_with(verb)
     }
 
+    fn is_gateway(&self) -> bool {
+        self.path.starts_with("/fsi/")
+    }
+
+    /// Transaction of a national message.
+    fn infno(&self) -> String {
+        if self.is_gateway() { self.json()["infno"].as_str().unwrap_or_default().to_owned() } else { String::new() }
+    }
+
     fn is_hold(&self) -> bool {
         self.method == Method::POST && self.path == PAYMENTS
     }
@@ -130,9 +139,20 @@ impl Told {
         }
     }
 
+    /// An amount of a national answer, as text that is a number.
+    fn yuan(&mut self, pointer: &str, new: &str) {
+        self.put(pointer, serde_json::from_str(new).unwrap());
+    }
+
     fn is_problem(&self) -> bool {
         self.body["code"].is_string()
     }
+}
+
+/// A message number that nobody has used: the same with another end.
+fn fresh_msgid(msgid: &str) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("{}X{:03}", msgid.get(..26).unwrap_or_default(), NEXT.fetch_add(1, Ordering::Relaxed) % 1_000)
 }
 
 /// At most this much (fen): a server that takes what it can get instead of refusing.
@@ -370,6 +390,37 @@ const WRONGS: &[Wrong] = &[
             told.status = StatusCode::UNAUTHORIZED;
         }
     }),
+    tells("a settlement says a fen more in cash", "gateway.settle-balances", |asked, told| {
+        if asked.infno() == "2207" {
+            told.yuan("/output/setlinfo/psn_cash_pay", "0.01");
+        }
+    }),
+    tells("a settlement hides the institution's share of the total", "gateway.settle-total", |asked, told| {
+        if asked.infno() == "2207" {
+            told.yuan("/output/setlinfo/medfee_sumamt", "30.01");
+        }
+    }),
+    asks("another input goes under a known message number", "gateway.same-msgid-other-input", |asked| {
+        if asked.infno() == "2207" {
+            asked.change(|body| body["msgid"] = json!(fresh_msgid(body["msgid"].as_str().unwrap_or_default())));
+        }
+        None
+    }),
+    tells("a reversal of what never came is refused", "gateway.reverse-before", |asked, told| {
+        if asked.infno() == "2601" && told.body.pointer("/output/wlt/rvs_rslt").is_some_and(|told| told == "0") {
+            told.put("/infcode", json!(-1));
+        }
+    }),
+    tells("a refusal has no code", "gateway.head-infno", |asked, told| {
+        if asked.is_gateway() {
+            told.put("/err_msg", json!("没有办成"));
+        }
+    }),
+    tells("decoding tells the whole name", "gateway.decode", |asked, told| {
+        if asked.infno() == "1162" {
+            told.put("/output/userName", json!("孙淑贞"));
+        }
+    }),
 ];
 
 /// The proxy's side of it.
@@ -395,7 +446,7 @@ impl Proxy {
     /// The right server's answer to a request, spoiled as planted.
     async fn serve(self: Arc<Proxy>, request: Request) -> Response {
         // Only the door of institutions is wrong; the payer's phone works.
-        let is_door = ["/api/v1/institutions", "/.well-known"].iter().any(|door| request.uri().path().starts_with(door));
+        let is_door = ["/api/v1/institutions", "/.well-known", "/fsi/"].iter().any(|door| request.uri().path().starts_with(door));
         let wrong = *self.wrong.lock().unwrap();
         let Some(wrong) = wrong.filter(|_| is_door) else { return self.router.clone().call(request).await.unwrap() };
         let (parts, body) = request.into_parts();
