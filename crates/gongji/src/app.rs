@@ -31,6 +31,25 @@ pub struct App {
     pub sandbox: Option<Sandbox>,
 }
 
+impl App {
+    /// With nothing remembered yet, outside a sandbox.
+    pub fn new(engine: Engine, vault: Vault, identity: Identity, clock: Arc<dyn Clock>) -> App {
+        App {
+            engine,
+            vault,
+            identity,
+            clock,
+            asks: Default::default(),
+            trust: Default::default(),
+            activity: Default::default(),
+            attempts: Default::default(),
+            metrics: Default::default(),
+            gateway: Default::default(),
+            sandbox: None,
+        }
+    }
+}
+
 /// What exists in the sandbox alone.
 pub struct Sandbox {
     pub clock: Arc<MovableClock>,

@@ -313,19 +313,7 @@ impl Installation {
             _ => Engine::start(store, clock.clone(), options)?,
         };
         let identity = Identity::new(vault.clone(), adapters);
-        let app = App {
-            engine,
-            vault,
-            identity,
-            clock,
-            asks: Default::default(),
-            activity: Default::default(),
-            attempts: Default::default(),
-            trust: Default::default(),
-            metrics: Default::default(),
-            gateway: Default::default(),
-            sandbox,
-        };
+        let app = App { sandbox, ..App::new(engine, vault, identity, clock) };
         app.activity.load(&app.vault, app.now())?;
         Ok(app)
     }

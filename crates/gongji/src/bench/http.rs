@@ -110,19 +110,7 @@ async fn open(plan: &Plan, folder: &Path, clock: Arc<MovableClock>) -> anyhow::R
     engine.flush().await;
     let engine = Arc::into_inner(engine).expect("all chunks have come back");
     let identity = Identity::new(vault.clone(), Adapters::sandbox());
-    Ok(Arc::new(App {
-        engine,
-        vault,
-        identity,
-        clock,
-        asks: Default::default(),
-        activity: Default::default(),
-        attempts: Default::default(),
-        trust: Default::default(),
-        metrics: Default::default(),
-        gateway: Default::default(),
-        sandbox: None,
-    }))
+    Ok(Arc::new(App::new(engine, vault, identity, clock)))
 }
 
 /// A number in the test range with a valid check digit (GB 11643).

@@ -181,17 +181,10 @@ impl World {
         let engine = Engine::start(store, clock.clone(), Options { disturb: Some(disturb), ..Options::new(parts) }).unwrap();
         let identity = Identity::new(vault.clone(), Adapters::sandbox());
         let app = Arc::new(App {
-            engine,
-            vault,
-            identity,
-            clock: clock.clone(),
-            asks: Default::default(),
             trust: Trust::with_clock(clock.clone()),
-            activity: Default::default(),
-            attempts: Default::default(),
-            metrics: Default::default(),
             gateway: settings,
             sandbox: is_sandbox.then_some(sandbox),
+            ..App::new(engine, vault, identity, clock.clone())
         });
         let world = World { folder, gate, router: server::router(Arc::clone(&app), edge), app, clock, _installation: installation, keys: AtomicU64::new(0) };
         world.settle_country(&keys).await;
