@@ -26,9 +26,6 @@ const RECORDS_MAX: usize = 64;
 /// How often changes are written down, and those of other processes read.
 const KEEP_EVERY: Duration = Duration::from_secs(60);
 
-/// After a fault, or while another process works on the partition, the job waits this long before it looks again.
-const RETRY: Duration = Duration::from_secs(5);
-
 /// A rebuild reads this much of the journal (ms).
 const REBUILD_MS: i64 = QUIET_MS + DAY_MS;
 
@@ -144,35 +141,9 @@ impl Activity {
 /// Starts the job: one task for each partition and one that writes down, until the set is dropped.
 #[must_use = "dropping the set ends the job"]
 pub fn start(app: &Arc<App>) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
-    for part in 1..=app.engine.parts() {
-        tasks.spawn(follow(Arc::clone(app), part));
-    }
+    let mut tasks = crate::jobs::follow(app, "what institutions took is not noted for now", |app, part| async move { catch_up(&app, part).await });
     tasks.spawn(keep_now_and_then(Arc::clone(app)));
     tasks
-}
-
-async fn follow(app: Arc<App>, part: Part) {
-    loop {
-        // Whoever works on the partition tells of it.
-        let Some(mut changes) = app.engine.changes_here(part) else {
-            tokio::time::sleep(RETRY).await;
-            continue;
-        };
-        loop {
-            changes.mark_unchanged();
-            match catch_up(&app, part).await {
-                // Nobody commits here any more.
-                Ok(()) if changes.changed().await.is_err() => break,
-                Ok(()) => {}
-                Err(error) => {
-                    tracing::error!(activity.part = part, %error, "what institutions took is not noted for now");
-                    tokio::time::sleep(RETRY).await;
-                }
-            }
-        }
-        tokio::time::sleep(RETRY).await;
-    }
 }
 
 async fn keep_now_and_then(app: Arc<App>) {

@@ -2,9 +2,11 @@
 //!
 //! The deadlines themselves are decided in the partitions, at commit time; here somebody only looks at the clock for them.
 
-use crate::app::App;
+use crate::app::{App, AppError};
+use gongji_ledger::Part;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 /// How late a deadline may be acted on. No reader sees money as held past it in the meantime.
@@ -15,6 +17,45 @@ const SEEN_ROUNDS: u32 = 60;
 
 /// Rounds between two sweeps of the vault: an hour.
 const SWEEP_ROUNDS: u32 = 3_600;
+
+/// After a fault a follower waits this long before it looks again.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether a partition is worked on here.
+const ELSEWHERE: Duration = Duration::from_secs(1);
+
+/// Lets `catch_up` look at each partition that is worked on here whenever it has committed, until the set is dropped. `late` is what the log says
+/// while it cannot.
+pub fn follow<Looked>(app: &Arc<App>, late: &'static str, catch_up: fn(Arc<App>, Part) -> Looked) -> JoinSet<()>
+where
+    Looked: Future<Output = Result<(), AppError>> + Send + 'static,
+{
+    let mut tasks = JoinSet::new();
+    for part in 1..=app.engine.parts() {
+        let app = Arc::clone(app);
+        tasks.spawn(async move {
+            loop {
+                // Whoever works on the partition tells of it.
+                if let Some(mut changes) = app.engine.changes_here(part) {
+                    loop {
+                        changes.mark_unchanged();
+                        match catch_up(Arc::clone(&app), part).await {
+                            // Nobody commits here any more.
+                            Ok(()) if changes.changed().await.is_err() => break,
+                            Ok(()) => {}
+                            Err(error) => {
+                                tracing::error!(part, %error, "{late}");
+                                tokio::time::sleep(RETRY).await;
+                            }
+                        }
+                    }
+                }
+                tokio::time::sleep(ELSEWHERE).await;
+            }
+        });
+    }
+    tasks
+}
 
 /// Runs until it is aborted.
 pub async fn tick(app: Arc<App>) {

@@ -16,17 +16,10 @@ use gongji_wallet::relation::RelationCode;
 use gongji_wallet::{Reason, citizen};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// Records read at once.
 const RECORDS_MAX: usize = 64;
-
-/// After a fault the job waits this long before it looks again.
-const RETRY: Duration = Duration::from_secs(5);
-
-/// How often it is looked whether a partition is worked on here.
-const ELSEWHERE: Duration = Duration::from_secs(1);
 
 /// A kept notice, taken apart for the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,34 +82,7 @@ impl Draft {
 /// Starts the job: one task for each partition, until the set is dropped.
 #[must_use = "dropping the set ends the job"]
 pub fn start(app: &Arc<App>) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
-    for part in 1..=app.engine.parts() {
-        tasks.spawn(follow(Arc::clone(app), part));
-    }
-    tasks
-}
-
-async fn follow(app: Arc<App>, part: Part) {
-    loop {
-        // Whoever works on the partition tells of it.
-        let Some(mut changes) = app.engine.changes_here(part) else {
-            tokio::time::sleep(ELSEWHERE).await;
-            continue;
-        };
-        loop {
-            changes.mark_unchanged();
-            match catch_up(&app, part).await {
-                // Nobody commits here any more.
-                Ok(()) if changes.changed().await.is_err() => break,
-                Ok(()) => {}
-                Err(error) => {
-                    tracing::error!(notices.part = part, %error, "notices wait");
-                    tokio::time::sleep(RETRY).await;
-                }
-            }
-        }
-        tokio::time::sleep(ELSEWHERE).await;
-    }
+    crate::jobs::follow(app, "notices wait", |app, part| async move { catch_up(&app, part).await })
 }
 
 /// Tells everything that is committed and not told yet; the sandbox waits for it after its clock was moved.
