@@ -20,7 +20,6 @@ mod certificate;
 mod ecode;
 mod envelope;
 mod fields;
-mod letters;
 mod mobile;
 mod node;
 mod person;

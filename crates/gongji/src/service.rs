@@ -7,6 +7,7 @@ pub mod attempt;
 pub mod family;
 pub mod feed;
 pub mod key;
+pub mod national;
 pub mod payment;
 pub mod person;
 pub mod place_report;

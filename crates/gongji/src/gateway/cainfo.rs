@@ -9,7 +9,6 @@ use super::refusal::{Refusal, Wrong};
 use crate::app::App;
 use gongji_files::signature::{Profile, VerifyingKey};
 use gongji_ledger::InstitutionId;
-use gongji_store::vault::PublicKey;
 use std::sync::Arc;
 
 /// The only kind of signature (GB/T 32918 over SM3).
@@ -56,8 +55,7 @@ pub async fn signed(app: &Arc<App>, institution: InstitutionId, sender: &Sender,
     let text = request_text(sender, message)?;
     let (code, now) = (institution.to_string(), app.trust.now());
     let keys = app.vault(move |vault| vault.public_keys(&code)).await?;
-    let holds = |key: &PublicKey| key.revoked_ms.is_none() && key.expires_ms.is_none_or(|expires| now < expires);
     let fits = |key: VerifyingKey| key.profile() == Profile::Sm2 && key.verify_base64(text.as_bytes(), &signature);
-    let is_right = keys.iter().filter(|key| holds(key)).any(|key| VerifyingKey::from_pem(&key.pem).is_ok_and(fits));
+    let is_right = keys.iter().filter(|key| key.is_valid(now)).any(|key| VerifyingKey::from_pem(&key.pem).is_ok_and(fits));
     if is_right { Ok(true) } else { Err(Wrong::SignatureWrong.into()) }
 }

@@ -3,11 +3,11 @@
 use super::Call;
 use super::ecode;
 use super::fields::Fields;
-use super::letters::letters;
 use super::refusal::{Refusal, Wrong};
+use crate::service::national::psn_no;
 use crate::service::payment::{code_text, order_id, parse_code};
-use gongji_ledger::{AreaCode, Fen, HolderId, InstitutionId, Part};
-use gongji_store::seal::{Keys, Sensitive};
+use gongji_ledger::{AreaCode, Fen, HolderId, Part};
+use gongji_store::seal::Sensitive;
 use gongji_wallet::Reason;
 use gongji_wallet::command::keypad_binding;
 use gongji_wallet::event::Payer;
@@ -26,11 +26,6 @@ pub struct Known {
     pub first: PayFirst,
     /// The code, where they showed one.
     pub code: Option<Code>,
-}
-
-/// A person's number at one institution. Another institution sees another one, so that two lists cannot be laid together.
-pub fn psn_no(keys: &Keys, institution: InstitutionId, holder: HolderId) -> String {
-    letters(&keys.blind("psn_no", &[institution.to_string().as_bytes(), &holder.0.to_be_bytes()])[..15])
 }
 
 impl Certificate {

@@ -9,7 +9,7 @@
 //! the code and pays as often: once. Sealing is deterministic (a tag over everything, which also makes the key stream): codes are random, and
 //! the same code decoded twice is the same token.
 
-use super::letters::{bytes_of, letters};
+use crate::service::national::{bytes_of, letters};
 use crate::service::payment::{CODE_LEN, parse_code};
 use gongji_ledger::{AreaCode, InstitutionId};
 use gongji_store::seal::{Keys, equal_in_constant_time};

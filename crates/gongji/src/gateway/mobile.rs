@@ -5,12 +5,12 @@
 use super::Call;
 use super::certificate::Certificate;
 use super::fields::Fields;
-use super::letters::letters;
 use super::node::Node;
 use super::refusal::{Refusal, Wrong};
 use super::settle::{self, Family, setl_id, shares_of};
 use super::split::{Shares, Split};
 use crate::service::ServiceError;
+use crate::service::national::letters;
 use crate::service::payment;
 use gongji_ledger::Fen;
 use gongji_wallet::Reason;

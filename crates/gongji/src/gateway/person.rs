@@ -1,11 +1,12 @@
 //! 1101 who somebody is, and 1162 what an e-code says. Both need the person's own code or password: nobody is looked up by number alone.
 
 use super::Call;
-use super::certificate::{Certificate, Known, psn_no};
+use super::certificate::{Certificate, Known};
 use super::ecode;
 use super::envelope::time;
 use super::node::Node;
 use super::refusal::{Refusal, Wrong};
+use crate::service::national::psn_no;
 use crate::service::payment::code_text;
 use crate::time::date;
 use gongji_store::vault::Person;

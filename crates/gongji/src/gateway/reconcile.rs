@@ -9,13 +9,12 @@
 //! | result (9102) | psn_no, mdtrt_id, setl_id, msgid, stmt_rslt, refd_setl_flag, memo |
 
 use super::Call;
-use super::certificate::psn_no;
 use super::envelope::time;
-use super::letters::letters;
 use super::node::Node;
 use super::refusal::{Refusal, Wrong};
 use super::settle::{INSURANCES, setl_id};
 use crate::pages::views::typeset;
+use crate::service::national::{letters, psn_no};
 use gongji_files::parse_yuan;
 use gongji_ledger::{Fen, GrantKind};
 use gongji_store::seal::{from_base64url, to_base64url};

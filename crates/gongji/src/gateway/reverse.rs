@@ -7,13 +7,12 @@
 //! | 2103, 2208 arrived, nothing went back | its idempotency key is taken, so that it never will |
 //! | 2103, 2208 done | refused: the money is the payer's again |
 
-use super::certificate::psn_no;
 use super::envelope::compact;
 use super::fields::Fields;
-use super::letters::bytes_of;
 use super::node::Node;
 use super::refusal::{Refusal, Wrong};
 use super::{Call, key_of};
+use crate::service::national::{bytes_of, psn_no};
 use crate::service::payment;
 use crate::service::{Answered, ServiceError};
 use gongji_ledger::Fen;

@@ -4,16 +4,16 @@
 //! query and cancel find it without a table.
 
 use super::Call;
-use super::certificate::{Certificate, Known, psn_no};
+use super::certificate::{Certificate, Known};
 use super::envelope::time;
 use super::fields::Fields;
-use super::letters::{bytes_of, letters};
 use super::node::Node;
 use super::person::Shown;
 use super::refusal::{Refusal, Wrong};
 use super::split::{Shares, Split};
 use super::upstream;
 use crate::service::ServiceError;
+use crate::service::national::{bytes_of, letters, psn_no};
 use crate::service::payment::{self, Hold};
 use gongji_ledger::{Fen, Lot};
 use gongji_wallet::Reason;

@@ -2,9 +2,9 @@
 
 use super::Call;
 use super::envelope::time;
-use super::letters::letters;
 use super::node::Node;
 use super::refusal::{Refusal, Wrong};
+use crate::service::national::letters;
 use gongji_store::vault::GatewaySign;
 
 /// A sign-in holds for a day (ms): operators sign in when they begin their work.

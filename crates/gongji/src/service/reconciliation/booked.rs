@@ -1,6 +1,7 @@
 //! Our lines of a business day, from the takings of every partition.
 
 use crate::app::App;
+use crate::service::national::{letters, psn_no};
 use gongji_files::reconcile::{Class, Direction, Line, Listing};
 use gongji_ledger::{Fen, InstitutionId};
 use gongji_store::Fault;
@@ -46,11 +47,6 @@ pub fn class_of(business: Business, insurance: u16) -> Class {
         Business::Pharmacy => 41,
     };
     Class { clr_type, insutype: if insurance == 310 { 310 } else { 390 } }
-}
-
-/// A person's number at one institution. Another institution sees another one, so that two lists cannot be laid together.
-pub fn person_number(app: &App, institution: InstitutionId, holder: gongji_ledger::HolderId) -> String {
-    letters(&app.vault.keys().blind("psn_no", &[institution.to_string().as_bytes(), &holder.0.to_be_bytes()])[..15])
 }
 
 /// Reads them; blocks.
@@ -101,7 +97,7 @@ fn lines_of(
 ) -> Result<(), Fault> {
     let Purpose::Order { order, bill, visit, insurance, .. } = payment.purpose else { return Ok(()) };
     let number = app.engine.order(order)?.ok_or_else(|| Fault::Damaged("the order of a payment is missing".to_owned()))?.number;
-    let person = person_number(app, institution, payment.holder);
+    let person = psn_no(app.vault.keys(), institution, payment.holder);
     let class = class_of(visit.business, insurance);
     let settlement = match form {
         NumberForm::Plain => uuid::Uuid::from_bytes(payment.id.0).to_string(),
@@ -158,22 +154,4 @@ fn undone_at(payment: &Payment, released: Option<i64>) -> Option<i64> {
     let is_undone =
         payment.state == PaymentState::Reversed && payment.refunded() == payment.captured() && is_of_day(&payment.captures) && is_of_day(&payment.refunds);
     is_undone.then_some(first)
-}
-
-/// Five bits a letter, for fields that take capital letters and digits.
-fn letters(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-    let (mut text, mut bits, mut count) = (String::with_capacity(bytes.len() * 8 / 5 + 1), 0_u32, 0);
-    for byte in bytes {
-        bits = bits << 8 | u32::from(*byte);
-        count += 8;
-        while count >= 5 {
-            count -= 5;
-            text.push(char::from(ALPHABET[(bits >> count & 31) as usize]));
-        }
-    }
-    if count > 0 {
-        text.push(char::from(ALPHABET[(bits << (5 - count) & 31) as usize]));
-    }
-    text
 }

@@ -1,6 +1,14 @@
-//! Bytes as capital letters and digits that fit into the fields of the national interface.
+//! Numbers in the form of the national interface: capital letters and digits that fit into its fields.
+
+use gongji_ledger::{HolderId, InstitutionId};
+use gongji_store::seal::Keys;
 
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// A person's number at one institution. Another institution sees another one, so that two lists cannot be laid together.
+pub fn psn_no(keys: &Keys, institution: InstitutionId, holder: HolderId) -> String {
+    letters(&keys.blind("psn_no", &[institution.to_string().as_bytes(), &holder.0.to_be_bytes()])[..15])
+}
 
 /// Five bits a letter; the last letter has what is left.
 pub fn letters(bytes: &[u8]) -> String {
