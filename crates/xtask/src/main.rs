@@ -5,9 +5,12 @@
 
 use clap::{Parser, Subcommand};
 
+mod contract;
 mod openapi;
 mod planted;
 mod prepare;
+mod python;
+mod sbom;
 mod stage;
 mod suite;
 mod tidy;
@@ -34,6 +37,12 @@ enum Chore {
     Tidy,
     /// Write openapi.json from the code
     Openapi,
+    /// Write what the shipped program is made of, as CycloneDX 1.6 (JSON)
+    Sbom {
+        /// Where to
+        #[arg(long, default_value = "target/gongji.cdx.json", value_name = "FILE")]
+        out: std::path::PathBuf,
+    },
     /// Search for every planted bug with the simulator, and tell how long each took
     Planted {
         /// Most minutes for one bug
@@ -51,6 +60,7 @@ fn main() -> std::process::ExitCode {
         Chore::Test { all, only } => suite::run(&root, all, &only),
         Chore::Tidy => tidy::run(&root),
         Chore::Openapi => openapi::write(&root),
+        Chore::Sbom { out } => sbom::write(&root, &root.join(out)),
         Chore::Planted { minutes, only } => planted::run(&root, minutes, &only),
     };
     match done {

@@ -1,7 +1,7 @@
 //! What the tests need on the machine, installed when it is missing.
 //!
 //! The build needs a C compiler (SQLite is compiled in); the tests of the store need PostgreSQL's programs, of which each test starts its own server;
-//! the page tests need Node, a Chromium and a font with Chinese.
+//! the page tests need Node, a Chromium and a font with Chinese; two tools need Python.
 //! Debian's packages only; where they cannot be installed, the reason and the command are printed and the run fails: a
 //! suite that quietly leaves the pages out would prove nothing.
 
@@ -30,6 +30,8 @@ const BROWSER: &[Need] = &[
     Need { package: "npm", is_there: || answers("npm", &["--version"]) },
 ];
 
+const PYTHON: &[Need] = &[Need { package: "python3-venv", is_there: || answers("python3", &["-c", "import venv, ensurepip"]) }];
+
 /// What compiling the workspace needs besides Rust.
 pub fn for_the_build() -> anyhow::Result<()> {
     for component in ["fmt", "clippy"] {
@@ -41,6 +43,11 @@ pub fn for_the_build() -> anyhow::Result<()> {
 /// What the tests of the store need: a PostgreSQL to start, not one that runs, and a record of every write for the power cuts.
 pub fn for_the_tests() -> anyhow::Result<()> {
     install(STORES)
+}
+
+/// What the tools of `.ci/python-tools.txt` run on.
+pub fn for_the_tools() -> anyhow::Result<()> {
+    install(PYTHON)
 }
 
 fn has_postgresql() -> bool {

