@@ -41,6 +41,7 @@ pub struct Auditor {
     pub(crate) transfers: Transfers,
     pub(crate) payments: Payments,
     pub(crate) totals: Totals,
+    offices: crate::offices::Offices,
     pub(crate) records: u64,
     pub(crate) events: u64,
     /// Money messages that this record's postings call for, and that were not sent or handled yet.
@@ -64,6 +65,7 @@ impl Auditor {
             transfers: Transfers::default(),
             payments: Payments::default(),
             totals: Totals::default(),
+            offices: crate::offices::Offices::default(),
             records: 0,
             events: 0,
             owed: Vec::new(),
@@ -160,7 +162,8 @@ impl Auditor {
 
     fn event(&mut self, at: At, event: &Event) -> Result {
         self.events += 1;
-        if at.part == 0 && !matches!(event.fact, Fact::DirectoryChanged(_) | Fact::Answered { .. }) {
+        let is_of_offices = crate::offices::is_of_offices(&event.fact);
+        if (at.part == 0) != is_of_offices && !matches!(event.fact, Fact::DirectoryChanged(_) | Fact::Answered { .. }) {
             return Err(at.finding(FindingKind::FactImpossible, Subject::Record, "changes of the directory", "another fact"));
         }
         let captions = match &event.fact {
@@ -301,6 +304,7 @@ impl Auditor {
                 self.arriving = Some(*from);
                 Ok(())
             }
+            fact if crate::offices::is_of_offices(fact) => self.offices.read(at, fact),
             Fact::DirectoryChanged(_) if at.part != 0 => Err(impossible(Subject::Record, "a change in partition 0", "one here")),
             Fact::HolderCreated { holder } => {
                 if part_of(*holder) != at.part || holder & 0xFFFF_FFFF_FFFF == 0 {

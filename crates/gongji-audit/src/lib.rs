@@ -18,6 +18,7 @@ mod compare;
 mod finding;
 mod finish;
 mod messages;
+mod offices;
 mod payments;
 mod postings;
 mod takings;

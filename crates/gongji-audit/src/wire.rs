@@ -22,6 +22,9 @@ pub type Fen = i64;
 /// A business day counted from 1970-01-01 in China.
 pub type Day = i32;
 
+/// An operator of the offices; 0 is the command line.
+pub type OperatorId = u32;
+
 /// The partition that a person lives in.
 pub fn part_of(holder: HolderId) -> u16 {
     (holder >> 48) as u16
@@ -44,38 +47,173 @@ pub struct Move {
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Fact<'a> {
-    Answered { key: Id, fingerprint: [u8; 16], outcome: Outcome },
-    Sent { to: u16, number: u64, message: Message },
-    Received { from: u16, number: u64 },
+    Answered {
+        key: Id,
+        fingerprint: [u8; 16],
+        outcome: Outcome,
+    },
+    Sent {
+        to: u16,
+        number: u64,
+        message: Message,
+    },
+    Received {
+        from: u16,
+        number: u64,
+    },
     DirectoryChanged(#[serde(borrow)] DirectoryChange<'a>),
-    HolderCreated { holder: HolderId },
-    EnrolmentSet { holder: HolderId, enrolment: Enrolment },
-    Died { holder: HolderId },
-    Contributed { holder: HolderId, area: AreaCode, month: u32 },
-    WalletOpened { holder: HolderId, by: HolderId, place: AreaCode },
-    AgentSet { holder: HolderId, agent: HolderId, allowed: bool },
-    Frozen { holder: HolderId, reason: FreezeReason, maker: &'a str, checker: &'a str },
-    Unfrozen { holder: HolderId, maker: &'a str, checker: &'a str },
-    PlaceChanged { holder: HolderId, by: HolderId, from: AreaCode, to: AreaCode },
-    ProofUsed { holder: HolderId, proof: u64, expires: i64 },
-    RelationConfirmed { holder: HolderId, other: HolderId, code: u8, declared_here: bool },
-    RelationEnded { holder: HolderId, other: HolderId, why: EndReason },
+    HolderCreated {
+        holder: HolderId,
+    },
+    EnrolmentSet {
+        holder: HolderId,
+        enrolment: Enrolment,
+    },
+    Died {
+        holder: HolderId,
+    },
+    Contributed {
+        holder: HolderId,
+        area: AreaCode,
+        month: u32,
+    },
+    WalletOpened {
+        holder: HolderId,
+        by: HolderId,
+        place: AreaCode,
+    },
+    AgentSet {
+        holder: HolderId,
+        agent: HolderId,
+        allowed: bool,
+    },
+    Frozen {
+        holder: HolderId,
+        reason: FreezeReason,
+        maker: &'a str,
+        checker: &'a str,
+    },
+    Unfrozen {
+        holder: HolderId,
+        maker: &'a str,
+        checker: &'a str,
+    },
+    PlaceChanged {
+        holder: HolderId,
+        by: HolderId,
+        from: AreaCode,
+        to: AreaCode,
+    },
+    ProofUsed {
+        holder: HolderId,
+        proof: u64,
+        expires: i64,
+    },
+    RelationConfirmed {
+        holder: HolderId,
+        other: HolderId,
+        code: u8,
+        declared_here: bool,
+    },
+    RelationEnded {
+        holder: HolderId,
+        other: HolderId,
+        why: EndReason,
+    },
     TransferSubmitted(Transfer),
-    TransferArrived { transfer: Transfer, state: TransferState, reason: Option<Reason> },
-    TransferClosed { id: Id, sender: HolderId, receiver: HolderId, by: Option<HolderId>, state: TransferState },
-    TransferSettled { id: Id, sender: HolderId, receiver: HolderId, state: TransferState, counts: bool, reason: Option<Reason> },
-    LotsSentBack { holder: HolderId, contributor: HolderId },
-    LotsCameBack { contributor: HolderId, holder: HolderId },
+    TransferArrived {
+        transfer: Transfer,
+        state: TransferState,
+        reason: Option<Reason>,
+    },
+    TransferClosed {
+        id: Id,
+        sender: HolderId,
+        receiver: HolderId,
+        by: Option<HolderId>,
+        state: TransferState,
+    },
+    TransferSettled {
+        id: Id,
+        sender: HolderId,
+        receiver: HolderId,
+        state: TransferState,
+        counts: bool,
+        reason: Option<Reason>,
+    },
+    LotsSentBack {
+        holder: HolderId,
+        contributor: HolderId,
+    },
+    LotsCameBack {
+        contributor: HolderId,
+        holder: HolderId,
+    },
     CodeIssued(Code),
     OrderPlaced(#[serde(borrow)] Order<'a>),
-    OrderDecided { order: OrderId, state: OrderState },
+    OrderDecided {
+        order: OrderId,
+        state: OrderState,
+    },
     PaymentHeld(Payment),
-    PaymentCaptured { payment: Id, holder: HolderId, amount: Fen, last: bool },
-    PaymentReleased { payment: Id, holder: HolderId, state: PaymentState },
-    PaymentRefunded { payment: Id, holder: HolderId, amount: Fen, state: PaymentState },
+    PaymentCaptured {
+        payment: Id,
+        holder: HolderId,
+        amount: Fen,
+        last: bool,
+    },
+    PaymentReleased {
+        payment: Id,
+        holder: HolderId,
+        state: PaymentState,
+    },
+    PaymentRefunded {
+        payment: Id,
+        holder: HolderId,
+        amount: Fen,
+        state: PaymentState,
+    },
     PremiumClaimed(Claim),
-    PremiumRefused { payment: Id, reason: Reason },
-    TransferMade { id: Id, relation: u8, deadline: i64, rule: u32, proof: u64, proof_expires: i64, answered: Option<(Id, [u8; 16])> },
+    PremiumRefused {
+        payment: Id,
+        reason: Reason,
+    },
+    TransferMade {
+        id: Id,
+        relation: u8,
+        deadline: i64,
+        rule: u32,
+        proof: u64,
+        proof_expires: i64,
+        answered: Option<(Id, [u8; 16])>,
+    },
+    OperatorChanged {
+        by: OperatorId,
+        #[serde(borrow)]
+        operator: Operator<'a>,
+    },
+    ApprovalProposed {
+        id: Id,
+        maker: OperatorId,
+        #[serde(borrow)]
+        action: Action<'a>,
+        document: &'a str,
+        expires: i64,
+    },
+    ApprovalDecided {
+        id: Id,
+        by: Option<OperatorId>,
+        verdict: Verdict,
+    },
+    ApprovalFollowed {
+        id: Id,
+        refused: Vec<Reason>,
+    },
+    Acted {
+        operator: OperatorId,
+        #[serde(borrow)]
+        deed: Deed<'a>,
+    },
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -376,6 +514,124 @@ pub enum Setting {
     MutualAidInside(bool),
 }
 
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum Role {
+    Operator,
+    Reviewer,
+    Finance,
+    Auditor,
+    Administrator,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Operator<'a> {
+    pub id: OperatorId,
+    pub login: &'a str,
+    pub reach: Scope,
+    pub roles: Vec<Role>,
+    pub is_active: bool,
+}
+
+/// What one operator proposes and another decides.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum Action<'a> {
+    Opening {
+        area: AreaCode,
+        from: Day,
+        open: bool,
+    },
+    ChangeOfUse {
+        area: AreaCode,
+        offered: bool,
+    },
+    Rules(RuleChange),
+    Freeze {
+        holder: HolderId,
+        area: AreaCode,
+        reason: FreezeReason,
+    },
+    Unfreeze {
+        holder: HolderId,
+        area: AreaCode,
+    },
+    Death {
+        holder: HolderId,
+        area: AreaCode,
+    },
+    EndInsurance {
+        holder: HolderId,
+        area: AreaCode,
+        from: Day,
+    },
+    Recovery {
+        holder: HolderId,
+        area: AreaCode,
+        request: u64,
+    },
+    #[serde(borrow)]
+    Operator(Operator<'a>),
+    RevokeKeys {
+        institution: InstitutionId,
+        area: AreaCode,
+    },
+}
+
+impl Action<'_> {
+    /// Whether it happens outside the directory, after it has been approved.
+    pub fn is_elsewhere(&self) -> bool {
+        !matches!(self, Action::Opening { .. } | Action::ChangeOfUse { .. } | Action::Rules(_) | Action::Operator(_))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum DeclineReason {
+    Papers,
+    Details,
+    NotDue,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum Verdict {
+    Approved,
+    Declined(DeclineReason),
+    Withdrawn,
+    Expired,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum LookReason {
+    AtTheWindow,
+    Complaint,
+    Reconciliation,
+    Order,
+    Audit,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum Way {
+    Passkey,
+    Code,
+    Recovery,
+}
+
+/// What an operator did or looked at besides.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum Deed<'a> {
+    SignedIn { way: Way },
+    SignedOut,
+    LockedOut,
+    CredentialAdded { way: Way },
+    CredentialsRemoved,
+    SessionsEnded { of: OperatorId },
+    Invited { who: OperatorId },
+    Searched { found: u16 },
+    Viewed { holder: HolderId },
+    Revealed { holder: HolderId, reason: LookReason, document: &'a str },
+    Traced { order: OrderId },
+    Exported { list: &'a str, rows: u32 },
+    Imported { kind: &'a str, digest: [u8; 16], lines: u32, applied: u32 },
+}
+
 /// Where money stands.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Account {
@@ -584,6 +840,11 @@ pub enum Reason {
     TooMany { max: u16 },
     VisitDay { first: i32, last: i32 },
     QuoteStale,
+    NotAuthorised,
+    ApprovalFinal,
+    ApprovalStale,
+    LoginTaken,
+    NothingToChange,
 }
 
 impl Account {

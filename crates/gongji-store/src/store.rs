@@ -6,7 +6,7 @@ use crate::books::Books;
 use crate::fault::Fault;
 use gongji_ledger::{Digest, GENESIS, HolderId, Part, RecordHead, link};
 use gongji_wallet::event::Event;
-use gongji_wallet::ids::{CodeId, Key, OrderId, PaymentId, RequestKey, TransferId};
+use gongji_wallet::ids::{ApprovalId, CodeId, Key, OrderId, PaymentId, RequestKey, TransferId};
 use gongji_wallet::object::{Envelope, Line, Object, Payee, Taking};
 use std::sync::Arc;
 
@@ -205,6 +205,9 @@ pub fn encode_key(key: &Key) -> Vec<u8> {
         Key::Made(TransferId(id)) => put(12, &[id]),
         Key::Takings(Payee::Institution(institution)) => put(13, &[&institution.0.to_be_bytes()]),
         Key::Takings(Payee::Premium { area, year }) => put(14, &[&area.to_be_bytes(), &year.to_be_bytes()]),
+        Key::Operators => put(15, &[]),
+        Key::Approval(ApprovalId(id)) => put(16, &[id]),
+        Key::OpenApprovals => put(17, &[]),
     }
     bytes
 }
@@ -243,6 +246,9 @@ pub fn decode_key(bytes: &[u8]) -> Result<Key, Fault> {
             let year = rest.get(4..).and_then(|part| part.try_into().ok()).map(u16::from_be_bytes).ok_or_else(damaged)?;
             Key::Takings(Payee::Premium { area, year })
         }
+        15 => Key::Operators,
+        16 => Key::Approval(ApprovalId(id()?)),
+        17 => Key::OpenApprovals,
         _ => return Err(damaged()),
     })
 }
@@ -272,6 +278,9 @@ mod tests {
             Key::Made(TransferId([9; 16])),
             Key::Takings(Payee::Institution(InstitutionId(7))),
             Key::Takings(Payee::Premium { area: 510_500, year: 2027 }),
+            Key::Operators,
+            Key::Approval(ApprovalId([10; 16])),
+            Key::OpenApprovals,
         ];
         for key in keys {
             assert_eq!(decode_key(&encode_key(&key)).unwrap(), key);

@@ -1,5 +1,6 @@
 //! `apply`: an event turns into state. It never refuses; what it finds impossible is a bug and stops the partition.
 
+use crate::approval::{Approval, ApprovalState};
 use crate::event::{Event, Fact, account_key};
 use crate::ids::Key;
 use crate::object::*;
@@ -332,6 +333,29 @@ impl Work<'_> {
                 }
                 self.put(Key::Made(*id), Object::Made(transfer));
             }
+            Fact::OperatorChanged { operator, .. } => self.operators_mut().put(operator.clone()),
+            Fact::ApprovalProposed { id, maker, action, document, expires } => {
+                self.open_approvals_mut().put(*id);
+                let approval = Approval::new(*id, *maker, action.clone(), document.clone(), stamp, *expires);
+                self.put(Key::Approval(*id), Object::Approval(Box::new(approval)));
+            }
+            Fact::ApprovalDecided { id, by, verdict } => {
+                let approval = self.approval_mut(*id);
+                assert!(approval.state.is_open(), "an approval is decided once, and not in {:?}", approval.state);
+                approval.decide(*by, *verdict, stamp);
+                if approval.state.is_final() {
+                    self.open_approvals_mut().remove(*id);
+                }
+            }
+            Fact::ApprovalFollowed { id, refused } => {
+                let approval = self.approval_mut(*id);
+                assert!(approval.state == ApprovalState::Approved, "what was approved follows, not what is {:?}", approval.state);
+                approval.state = if refused.is_empty() { ApprovalState::Done } else { ApprovalState::Failed(refused.clone()) };
+                approval.done_at = Some(stamp);
+                self.open_approvals_mut().remove(*id);
+            }
+            // It changes nothing: the journal is what it is for.
+            Fact::Acted { .. } => {}
             Fact::PremiumRefused { payment, reason } => self.payment_mut(*payment).refusal = Some(reason.clone()),
             Fact::PremiumClaimed(claim) => self.put(Key::Claim(claim.insured, claim.year), Object::Claim(claim.clone())),
         }

@@ -1,9 +1,12 @@
 //! What can be asked of a partition. Jobs and messages are commands too.
 
+use crate::approval::{Action, Verdict};
 use crate::directory::DirectoryChange;
 use crate::event::{Message, Payer, Quote};
-use crate::ids::{CodeId, Key, OrderId, PaymentId, RequestKey, TransferId};
+use crate::ids::{ApprovalId, CodeId, Key, OperatorId, OrderId, PaymentId, RequestKey, TransferId};
 use crate::object::{Bill, Enrolment, FreezeReason, PayFirst, Visit};
+use crate::operator::{Deed, Operator};
+use crate::reason::Reason;
 use gongji_ledger::{AreaCode, Fen, HolderId, Part};
 use serde::{Deserialize, Serialize};
 use sm3::{Digest, Sm3};
@@ -170,6 +173,34 @@ pub enum Command {
     },
     // The directory's partition.
     ChangeDirectory(Vec<DirectoryChange>),
+    /// By whoever holds the machine: only as long as there is no administrator who works.
+    AppointFirst(Vec<Operator>),
+    /// By whoever holds the machine: an operator works no more, at once.
+    SuspendOperator {
+        operator: OperatorId,
+    },
+    Propose {
+        id: ApprovalId,
+        maker: OperatorId,
+        action: Action,
+        document: String,
+    },
+    /// `seen`: what the checker was shown of the difference it makes; see [`crate::approval::seen`].
+    DecideApproval {
+        id: ApprovalId,
+        by: OperatorId,
+        verdict: Verdict,
+        seen: [u8; 16],
+    },
+    /// By the engine, after what was approved has happened where it belongs.
+    FollowApproval {
+        id: ApprovalId,
+        refused: Vec<Reason>,
+    },
+    Act {
+        operator: OperatorId,
+        deed: Deed,
+    },
     // By the engine.
     Deliver {
         from: Part,

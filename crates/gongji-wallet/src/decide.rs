@@ -6,7 +6,7 @@ use crate::ids::{Key, OrderId, PaymentId, TransferId};
 use crate::object::{Object, TransferState};
 use crate::reason::Reason;
 use crate::work::{Stop, Work};
-use crate::{payment, person, premium, transfer};
+use crate::{approval, operator, payment, person, premium, transfer};
 use gongji_ledger::{Part, planted};
 use serde::{Deserialize, Serialize};
 
@@ -110,6 +110,12 @@ fn run(work: &mut Work, request: &Request) -> Result<Reply, Stop> {
         Command::Refund { payment, order, amount } => payment::refund(work, *payment, *order, *amount),
         Command::PayPremium { .. } => premium::pay(work, command),
         Command::ChangeDirectory(changes) => person::change_directory(work, changes).map(done),
+        Command::AppointFirst(operators) => operator::appoint_first(work, operators).map(done),
+        Command::SuspendOperator { operator } => operator::suspend(work, *operator).map(done),
+        Command::Propose { id, maker, action, document } => approval::propose(work, *id, *maker, action, document).map(done),
+        Command::DecideApproval { id, by, verdict, seen } => approval::decide(work, *id, *by, *verdict, seen).map(done),
+        Command::FollowApproval { id, refused } => approval::follow(work, *id, refused).map(done),
+        Command::Act { operator, deed } => operator::act(work, *operator, deed).map(done),
         Command::Deliver { from, number, message } => {
             let received = work.partition()?.received_from(*from);
             // Repeats have been applied; one that came too early will be sent again after its predecessors.
@@ -124,6 +130,7 @@ fn run(work: &mut Work, request: &Request) -> Result<Reply, Stop> {
         Command::Due(Key::Incoming(id)) => transfer::return_due(work, *id).map(done),
         Command::Due(Key::Payment(id)) => payment::expire_due(work, *id).map(done),
         Command::Due(Key::Order(id)) => payment::give_up_due(work, *id).map(done),
+        Command::Due(Key::Approval(id)) => approval::expire_due(work, *id).map(done),
         Command::Due(_) => Ok(Reply::Fixed(Outcome::Done)),
     }
 }

@@ -1,9 +1,11 @@
 //! What a commit records: facts with their postings, and the messages between partitions.
 
+use crate::approval::{Action, Verdict};
 use crate::command::Proof;
 use crate::directory::DirectoryChange;
-use crate::ids::{CodeId, Key, OrderId, PaymentId, RequestKey, TransferId};
+use crate::ids::{ApprovalId, CodeId, Key, OperatorId, OrderId, PaymentId, RequestKey, TransferId};
 use crate::object::*;
+use crate::operator::{Deed, Operator};
 use crate::reason::Reason;
 use gongji_ledger::{Account, AreaCode, Fen, HolderId, InstitutionId, Lot, Move, Part};
 use serde::{Deserialize, Serialize};
@@ -164,6 +166,36 @@ pub enum Fact {
         proof_expires: i64,
         answered: Option<(RequestKey, [u8; 16])>,
     },
+    /// An operator is on file like this from here on.
+    OperatorChanged {
+        by: OperatorId,
+        operator: Operator,
+    },
+    ApprovalProposed {
+        id: ApprovalId,
+        maker: OperatorId,
+        action: Action,
+        /// The paper it rests on: a number, never a text about a person.
+        document: String,
+        expires: i64,
+    },
+    /// By whom: the checker, the maker who takes it back, or nobody where its time has run out. What an approved action changes in the directory
+    /// stands behind it in the same record.
+    ApprovalDecided {
+        id: ApprovalId,
+        by: Option<OperatorId>,
+        verdict: Verdict,
+    },
+    /// What was approved has happened in another partition, or was refused there.
+    ApprovalFollowed {
+        id: ApprovalId,
+        refused: Vec<Reason>,
+    },
+    /// What an operator did or looked at besides.
+    Acted {
+        operator: OperatorId,
+        deed: Deed,
+    },
 }
 
 /// What one partition tells another.
@@ -298,6 +330,7 @@ impl Event {
                 | (Fact::OrderPlaced(_), Key::Order(_))
                 | (Fact::PaymentHeld(_), Key::Payment(_))
                 | (Fact::PremiumClaimed(_), Key::Claim(..))
+                | (Fact::ApprovalProposed { .. }, Key::Approval(_))
         )
     }
 
@@ -378,6 +411,12 @@ impl Event {
                     visit(Key::Answer(*key))?;
                 }
             }
+            Fact::OperatorChanged { .. } => visit(Key::Operators)?,
+            Fact::ApprovalProposed { id, .. } | Fact::ApprovalDecided { id, .. } | Fact::ApprovalFollowed { id, .. } => {
+                visit(Key::Approval(*id))?;
+                visit(Key::OpenApprovals)?;
+            }
+            Fact::Acted { .. } => {}
         }
         Ok(())
     }

@@ -50,6 +50,16 @@ impl RequestKey {
     }
 }
 
+/// An operator of the offices; 0 is whoever holds the machine and works on its command line.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OperatorId(pub u32);
+
+/// Something that one operator has proposed and another decides: a UUIDv7.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ApprovalId(pub [u8; 16]);
+
 /// What one object of a partition's state is called.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Key {
@@ -76,6 +86,11 @@ pub enum Key {
     Made(TransferId),
     /// A payee's list of takings.
     Takings(Payee),
+    /// All operators (the directory's partition).
+    Operators,
+    Approval(ApprovalId),
+    /// The approvals that are not decided, or decided and not done yet (the directory's partition).
+    OpenApprovals,
 }
 
 #[cfg(test)]

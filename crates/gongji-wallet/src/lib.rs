@@ -4,6 +4,7 @@
 //! randomness, environment, file or socket. What it decides is recorded as events; `apply` turns events into state and never refuses.
 
 mod apply;
+pub mod approval;
 pub mod area;
 pub mod citizen;
 pub mod command;
@@ -13,6 +14,7 @@ pub mod directory;
 pub mod event;
 pub mod ids;
 pub mod object;
+pub mod operator;
 pub mod payment;
 pub mod person;
 pub mod premium;

@@ -1,8 +1,10 @@
 //! The state of a partition: objects by key. They change only in `apply`.
 
+use crate::approval::{Approval, OpenApprovals};
 use crate::directory::Directory;
 use crate::event::{Message, Outcome};
 use crate::ids::{CodeId, OrderId, PaymentId, TransferId};
+use crate::operator::Operators;
 use crate::payment::ORDER_MS;
 use crate::reason::Reason;
 use gongji_ledger::{AreaCode, Fen, GrantKind, HolderId, InstitutionId, Lot, Lots, Part, planted};
@@ -27,6 +29,9 @@ pub enum Object {
     Made(Transfer),
     /// Number of a payee's last taking.
     Takings(u64),
+    Operators(Box<Operators>),
+    Approval(Box<Approval>),
+    OpenApprovals(OpenApprovals),
 }
 
 impl Object {
@@ -36,6 +41,7 @@ impl Object {
             Object::Incoming(incoming) => incoming.state == TransferState::AwaitingRecipient,
             Object::Payment(payment) => payment.is_open(),
             Object::Order(order) => order.state == OrderState::Placed,
+            Object::Approval(approval) => approval.state.is_open(),
             _ => false,
         };
         self.deadline().filter(|_| is_open)
@@ -47,6 +53,7 @@ impl Object {
             Object::Incoming(incoming) => Some(incoming.transfer.deadline),
             Object::Payment(payment) if matches!(payment.purpose, Purpose::Order { .. }) => Some(payment.expires),
             Object::Order(order) => Some(order.placed_at + ORDER_MS),
+            Object::Approval(approval) => Some(approval.expires),
             _ => None,
         }
     }
@@ -63,6 +70,7 @@ impl Object {
             Object::Incoming(incoming) => incoming.state.is_final(),
             Object::Payment(payment) => !payment.is_open(),
             Object::Order(order) => !matches!(order.state, OrderState::Placed),
+            Object::Approval(approval) => approval.state.is_final(),
             // Most codes are shown and never used; nothing tells memory when one has expired.
             Object::Code(_) | Object::Claim(_) | Object::Answer(_) | Object::Made(_) => true,
             _ => false,
@@ -243,6 +251,19 @@ pub enum FreezeReason {
     Investigation,
     LostCredentials,
     Other,
+}
+
+impl FreezeReason {
+    pub const ALL: [FreezeReason; 4] = [FreezeReason::CourtOrder, FreezeReason::Investigation, FreezeReason::LostCredentials, FreezeReason::Other];
+
+    pub fn label(self) -> &'static str {
+        match self {
+            FreezeReason::CourtOrder => "法院裁定",
+            FreezeReason::Investigation => "正在调查",
+            FreezeReason::LostCredentials => "证件或手机丢失",
+            FreezeReason::Other => "其他",
+        }
+    }
 }
 
 /// Blocks what goes out; what comes in is refused to new transfers and kept open to returns.

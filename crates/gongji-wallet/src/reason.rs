@@ -129,6 +129,16 @@ pub enum Reason {
     },
     /// The payer would now pay in another way than was quoted.
     QuoteStale,
+    /// The operator's role or region does not reach it.
+    NotAuthorised,
+    /// It is decided already, or its time has run out.
+    ApprovalFinal,
+    /// The difference is not the one that was shown.
+    ApprovalStale,
+    /// Another operator has this name to sign in with.
+    LoginTaken,
+    /// What is proposed changes nothing, or cannot be done as it stands.
+    NothingToChange,
 }
 
 /// What a reason says to people.
@@ -153,7 +163,7 @@ pub struct Limit {
 
 /// `6:00`, in China.
 /// `¥1,234.56`, as money is written wherever people read it.
-fn yuan(amount: Fen) -> String {
+pub(crate) fn yuan(amount: Fen) -> String {
     let plain = amount.to_string();
     let (sign, digits) = plain.strip_prefix('-').map_or(("", plain.as_str()), |digits| ("-", digits));
     let (yuan, fen) = digits.split_once('.').expect("fen are written with two decimals");
@@ -381,6 +391,13 @@ impl Reason {
                 "核对业务日期;更早的单子请另开一单。",
             ),
             Reason::QuoteStale => say("QUOTE_STALE", "付款人能付的钱和试算时不一样了。", "The quote no longer holds", "重新试算,给付款人看过再收款。"),
+            Reason::NotAuthorised => say("NOT_AUTHORISED", "你的角色或管辖地区不能办这件事。", "Role or region does not reach it", "请有权限的同事办。"),
+            Reason::ApprovalFinal => say("APPROVAL_FINAL", "这一件已经办结,或者过了期限。", "Already decided or expired", "看最新结果;还要办就重新提交。"),
+            Reason::ApprovalStale => {
+                say("APPROVAL_STALE", "你看过之后,它要改的内容变了。", "The difference is no longer what was shown", "重新打开,看清楚再复核。")
+            }
+            Reason::LoginTaken => say("LOGIN_TAKEN", "这个登录名已经有人用。", "Login name already used", "换一个登录名。"),
+            Reason::NothingToChange => say("NOTHING_TO_CHANGE", "这样提交什么都不会变。", "It would change nothing", "核对要改成什么,再提交。"),
             Reason::VersionTaken => say("VERSION_TAKEN", "这个规则版本号已经用过了。", "Rule version already used", "换一个新版本号。"),
         }
     }

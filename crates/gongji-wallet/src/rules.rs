@@ -118,6 +118,19 @@ pub enum Scope {
     Area(AreaCode),
 }
 
+impl Scope {
+    /// Whether everything in `other` lies in here.
+    pub fn covers(self, other: Scope) -> bool {
+        match (self, other) {
+            (Scope::Nation, _) => true,
+            (_, Scope::Nation) => false,
+            (Scope::Province(own), Scope::Province(code) | Scope::Area(code)) => own / 10_000 == code / 10_000,
+            (Scope::Area(own), Scope::Area(code)) => own == code,
+            (Scope::Area(_), Scope::Province(_)) => false,
+        }
+    }
+}
+
 /// A dated change of rules. Later days win over earlier ones, narrower scopes over wider ones.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct RuleChange {

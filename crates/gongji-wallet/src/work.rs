@@ -1,9 +1,11 @@
 //! The scratch of one batch: reads through to memory, keeps every change to itself until the batch is durable.
 
+use crate::approval::{Approval, OpenApprovals};
 use crate::directory::Directory;
 use crate::event::{Event, Fact, Message};
-use crate::ids::{Key, TransferId};
+use crate::ids::{ApprovalId, Key, TransferId};
 use crate::object::*;
+use crate::operator::Operators;
 use crate::reason::Reason;
 use gongji_ledger::{Fen, HolderId, Part};
 use std::collections::{HashMap, VecDeque};
@@ -325,6 +327,17 @@ impl<'m> Work<'m> {
         })
     }
 
+    pub(crate) fn operators(&mut self) -> Result<Arc<Object>, Stop> {
+        Ok(self.object(Key::Operators)?.unwrap_or_else(|| Arc::new(Object::Operators(Box::default()))))
+    }
+
+    pub(crate) fn approval(&mut self, id: ApprovalId) -> Result<Option<Approval>, Stop> {
+        Ok(match self.object(Key::Approval(id))?.as_deref() {
+            Some(Object::Approval(approval)) => Some(Approval::clone(approval)),
+            _ => None,
+        })
+    }
+
     /// A transfer sent from here that this batch has already touched.
     pub(crate) fn outgoing_here(&self, id: TransferId) -> Option<Outgoing> {
         match self.slots.get(&Key::Outgoing(id))?.object.as_deref()? {
@@ -470,6 +483,31 @@ impl<'m> Work<'m> {
         match Arc::make_mut(object) {
             Object::Partition(partition) => partition,
             other => unreachable!("the partition's key leads to {other:?}"),
+        }
+    }
+
+    pub(crate) fn operators_mut(&mut self) -> &mut Operators {
+        let slot = self.slot(Key::Operators);
+        let object = slot.get_or_insert_with(|| Arc::new(Object::Operators(Box::default())));
+        match Arc::make_mut(object) {
+            Object::Operators(operators) => operators,
+            other => unreachable!("the operators' key leads to {other:?}"),
+        }
+    }
+
+    pub(crate) fn open_approvals_mut(&mut self) -> &mut OpenApprovals {
+        let slot = self.slot(Key::OpenApprovals);
+        let object = slot.get_or_insert_with(|| Arc::new(Object::OpenApprovals(OpenApprovals::default())));
+        match Arc::make_mut(object) {
+            Object::OpenApprovals(open) => open,
+            other => unreachable!("the open approvals' key leads to {other:?}"),
+        }
+    }
+
+    pub(crate) fn approval_mut(&mut self, id: ApprovalId) -> &mut Approval {
+        match self.edit(Key::Approval(id)) {
+            Object::Approval(approval) => approval,
+            other => unreachable!("an approval's key leads to {other:?}"),
         }
     }
 

@@ -77,6 +77,9 @@ pub async fn tick(app: Arc<App>) {
         if is_first && let Err(error) = webhooks.look().await {
             tracing::warn!(%error, "nobody is told of what is new in a feed; it is tried again in a second");
         }
+        if is_first && let Err(error) = crate::service::approval::follow_all(&app).await {
+            tracing::error!(%error, "what was approved does not happen; it is tried again in a second");
+        }
         if round.is_multiple_of(SEEN_ROUNDS)
             && let Err(error) = app.vault(|vault| vault.flush_last_seen()).await
         {

@@ -398,7 +398,7 @@ fn state_of(reason: &Reason) -> Option<&'static str> {
 pub fn status_of(reason: &Reason) -> StatusCode {
     use Reason::*;
     match reason {
-        ProofMissing | ProofExpired | ProofUsed | ProofMismatch | NotYours | SameOperator => StatusCode::FORBIDDEN,
+        ProofMissing | ProofExpired | ProofUsed | ProofMismatch | NotYours | SameOperator | NotAuthorised => StatusCode::FORBIDDEN,
         NotFound | CodeUnknown | InstitutionUnknown | PremiumUnknown | DirectoryUnknown => StatusCode::NOT_FOUND,
         RelationRefused
         | RelationDiffers
@@ -412,6 +412,7 @@ pub fn status_of(reason: &Reason) -> StatusCode {
         | PlaceSame
         | PlaceNotInsured
         | SettingRefused
+        | NothingToChange
         | VisitDay { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         PersonDied
         | Frozen
@@ -458,7 +459,10 @@ pub fn status_of(reason: &Reason) -> StatusCode {
         | NotFrozen
         | VersionTaken
         | TooMany { .. }
-        | QuoteStale => StatusCode::CONFLICT,
+        | QuoteStale
+        | ApprovalFinal
+        | ApprovalStale
+        | LoginTaken => StatusCode::CONFLICT,
     }
 }
 

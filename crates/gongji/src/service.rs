@@ -2,12 +2,14 @@
 //!
 //! A service turns what was asked into a command with its idempotency key, asks the partition, and gives back the recorded outcome.
 
+pub mod approval;
 pub mod asking;
 pub mod attempt;
 pub mod family;
 pub mod feed;
 pub mod key;
 pub mod national;
+pub mod operator;
 pub mod payment;
 pub mod person;
 pub mod place_report;

@@ -4,6 +4,7 @@
 mod comparing;
 mod format;
 mod journey;
+mod offices;
 mod reading;
 mod rows;
 mod tampering;

@@ -132,6 +132,11 @@ impl Model {
                 }
                 self.check_premium_refusal(insured, area, year, reason)
             }
+            Fact::OperatorChanged { .. }
+            | Fact::ApprovalProposed { .. }
+            | Fact::ApprovalDecided { .. }
+            | Fact::ApprovalFollowed { .. }
+            | Fact::Acted { .. } => ensure(at.part == 0, || "an office works outside the directory's partition".to_owned()),
         }
     }
 
@@ -172,7 +177,14 @@ impl Model {
                 let amount = event.moves.iter().map(gongji_ledger::Move::amount).sum();
                 self.last_step = Some((super::answers::contribution(*holder), amount));
             }
-            Fact::LotsSentBack { .. } | Fact::LotsCameBack { .. } | Fact::PremiumRefused { .. } => {}
+            Fact::LotsSentBack { .. }
+            | Fact::LotsCameBack { .. }
+            | Fact::PremiumRefused { .. }
+            | Fact::OperatorChanged { .. }
+            | Fact::ApprovalProposed { .. }
+            | Fact::ApprovalDecided { .. }
+            | Fact::ApprovalFollowed { .. }
+            | Fact::Acted { .. } => {}
             Fact::WalletOpened { holder, place, .. } => {
                 self.person(*holder)?.wallet = Some(Wallet { place: *place, changed_at: None, lots: Default::default() });
             }

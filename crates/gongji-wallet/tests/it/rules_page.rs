@@ -82,10 +82,15 @@ fn place(reason: &Reason) -> usize {
         Reason::TooMany { .. } => 67,
         Reason::VisitDay { .. } => 68,
         Reason::QuoteStale => 69,
+        Reason::NotAuthorised => 70,
+        Reason::ApprovalFinal => 71,
+        Reason::ApprovalStale => 72,
+        Reason::LoginTaken => 73,
+        Reason::NothingToChange => 74,
     }
 }
 
-const REASONS: usize = 70;
+const REASONS: usize = 75;
 
 /// One of each, in the order of the list, with the defaults where a value is told; of those that speak of a state, one for each state.
 fn examples() -> Vec<Reason> {
@@ -169,6 +174,11 @@ fn examples() -> Vec<Reason> {
         Reason::TooMany { max: AGENTS_MAX as u16 },
         Reason::VisitDay { first: 20_514, last: 20_545 },
         Reason::QuoteStale,
+        Reason::NotAuthorised,
+        Reason::ApprovalFinal,
+        Reason::ApprovalStale,
+        Reason::LoginTaken,
+        Reason::NothingToChange,
     ]);
     examples
 }

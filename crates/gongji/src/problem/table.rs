@@ -161,6 +161,11 @@ fn after(reason: &Reason) -> Option<Reason> {
         SettingRefused => TooMany { max: 64 },
         TooMany { .. } => VisitDay { first: 20_000, last: 20_031 },
         VisitDay { .. } => QuoteStale,
-        QuoteStale => return None,
+        QuoteStale => NotAuthorised,
+        NotAuthorised => ApprovalFinal,
+        ApprovalFinal => ApprovalStale,
+        ApprovalStale => LoginTaken,
+        LoginTaken => NothingToChange,
+        NothingToChange => return None,
     })
 }

@@ -1,7 +1,7 @@
 //! Idempotency keys, scoped by caller and operation.
 
 use gongji_store::seal::sm3;
-use gongji_wallet::ids::RequestKey;
+use gongji_wallet::ids::{ApprovalId, RequestKey};
 
 /// Longest key a client may send.
 pub const KEY_LEN_MAX: usize = 128;
@@ -53,6 +53,15 @@ impl IdempotencyKey {
     pub fn of_line(file_digest: &[u8], line: u32, step: &str) -> IdempotencyKey {
         let digest = sm3(&[b"import".as_slice(), file_digest, &line.to_be_bytes(), step.as_bytes()].concat());
         let mut key = half(&digest);
+        key[0] |= 0x80;
+        IdempotencyKey { key: RequestKey(key), fingerprint: half(&sm3(step.as_bytes())) }
+    }
+}
+
+impl IdempotencyKey {
+    /// The key under which what was approved follows in another partition: once, whoever does it and however often it is tried.
+    pub fn of_approval(approval: ApprovalId, step: &str) -> IdempotencyKey {
+        let mut key = half(&sm3(&[b"approval".as_slice(), &approval.0, step.as_bytes()].concat()));
         key[0] |= 0x80;
         IdempotencyKey { key: RequestKey(key), fingerprint: half(&sm3(step.as_bytes())) }
     }

@@ -1,5 +1,6 @@
 //! The API from outside: the router in process, a store on disk, a clock that stands until it is moved.
 
+mod approvals;
 mod asks;
 mod bad_input;
 mod document;
