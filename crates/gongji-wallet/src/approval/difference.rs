@@ -65,17 +65,13 @@ pub fn difference(directory: &Directory, operators: &Operators, action: &Action)
 }
 
 fn operator_difference(directory: &Directory, before: Option<&Operator>, after: &Operator) -> Vec<Difference> {
-    let rows: [(&str, fn(&Directory, &Operator) -> String); 4] = [
-        ("登录名", |_, operator| operator.login.clone()),
-        ("管辖", |directory, operator| scope_words(directory, operator.reach)),
-        ("角色", |_, operator| operator.roles.iter().map(|role| role.label()).collect::<Vec<_>>().join("、")),
-        ("状态", |_, operator| if operator.is_active { "在岗" } else { "停用" }.to_owned()),
-    ];
-    let rows = rows.into_iter().map(|(what, words)| Difference {
-        what: what.to_owned(),
-        before: before.map(|operator| words(directory, operator)).unwrap_or_default(),
-        after: words(directory, after),
-    });
+    let words = |operator: &Operator| {
+        let roles = operator.roles.iter().map(|role| role.label()).collect::<Vec<_>>().join("、");
+        [operator.login.clone(), scope_words(directory, operator.reach), roles, if operator.is_active { "在岗" } else { "停用" }.to_owned()]
+    };
+    let before = before.map(words).unwrap_or_default();
+    let rows = ["登录名", "管辖", "角色", "状态"].into_iter().zip(before).zip(words(after));
+    let rows = rows.map(|((what, before), after)| Difference { what: what.to_owned(), before, after });
     rows.filter(|row| row.before != row.after).collect()
 }
 
