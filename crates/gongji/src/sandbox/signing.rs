@@ -65,7 +65,11 @@ pub(super) async fn write_keys(app: &App, folder: &Path) -> Result<(), SandboxEr
     app.vault(move |vault| vault.register_public_keys(&rows, now).and_then(|_| vault.revoke_public_key(&revoked, now))).await?;
     if let Some(file) = keys_file(app, played) {
         let text = serde_json::to_string_pretty(&file).expect("a list of names is JSON");
-        std::fs::write(folder.join(CONFORMANCE_FILE), text).map_err(folder_error)?;
+        // It tells the sample payer's password: written anew at each start, for its owner alone.
+        let path = folder.join(CONFORMANCE_FILE);
+        let is_missing = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
+        std::fs::remove_file(&path).or_else(|error| if is_missing(&error) { Ok(()) } else { Err(error) }).map_err(folder_error)?;
+        write_secret(&path, &text).map_err(folder_error)?;
     }
     Ok(())
 }
