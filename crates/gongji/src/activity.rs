@@ -141,7 +141,7 @@ impl Activity {
 /// Starts the job: one task for each partition and one that writes down, until the set is dropped.
 #[must_use = "dropping the set ends the job"]
 pub fn start(app: &Arc<App>) -> JoinSet<()> {
-    let mut tasks = crate::jobs::follow(app, "what institutions took is not noted for now", |app, part| async move { catch_up(&app, part).await });
+    let mut tasks = crate::follow::partitions(app, "what institutions took is not noted for now", |app, part| async move { catch_up(&app, part).await });
     tasks.spawn(keep_now_and_then(Arc::clone(app)));
     tasks
 }

@@ -8,6 +8,7 @@ mod conformance;
 mod copy;
 mod import;
 mod institution;
+mod jobs;
 mod office;
 mod reconcile;
 mod sandbox;
@@ -90,6 +91,9 @@ enum Command {
     /// 窗口业务:为丢了密码、换了手机的人恢复登录,要两个人办;看“这里付不了”的反馈;按报文号找机构的交易
     #[command(help_template = HELP, override_usage = "gongji office recover request|confirm [选项]\n      gongji office reports [选项]\n      gongji office message <报文号> [选项]", subcommand_help_heading = "命令", subcommand_value_name = "命令", disable_help_subcommand = true)]
     Office(office::OfficeArgs),
+    /// 到点自动做的事:各做到了哪里,上次怎样,下次什么时候
+    #[command(help_template = HELP, override_usage = "gongji jobs [选项]")]
+    Jobs(jobs::JobsArgs),
     /// 对账:机构的明细文件和平台的逐笔比,列出差异、可能的原因和建议;不需要数据目录
     #[command(help_template = HELP, override_usage = "gongji reconcile <机构文件> <平台文件> [选项]")]
     Reconcile(reconcile::ReconcileArgs),
@@ -133,6 +137,7 @@ pub fn run() -> i32 {
         Command::Cashiers(args) => within_runtime(cashiers::run(args)),
         Command::Bench(args) => within_runtime(bench::run(*args)),
         Command::Office(args) => within_runtime(office::run(args)),
+        Command::Jobs(args) => jobs::run(&args),
         Command::Reconcile(args) => reconcile::run(&args),
         Command::Institution(args) => within_runtime(institution::run(*args)),
         Command::Conformance(args) => within_runtime(conformance::run(args)),

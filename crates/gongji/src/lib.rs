@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod conformance;
 pub mod demo;
+pub mod follow;
 pub mod gateway;
 pub mod identity;
 pub mod import;

@@ -95,8 +95,9 @@ pub async fn page(State(app): State<Arc<App>>) -> Response {
     let now = app.now();
     // Tells nothing about who; a vault that cannot be read shows as a missing line.
     let locked = app.vault(move |vault| vault.locked_count(now)).await.ok();
+    let jobs = app.vault(|vault| vault.jobs()).await.map(|known| crate::jobs::standings(&known, now)).unwrap_or_default();
     let machine = machine::read();
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text::render(&app, now, locked, &machine)).into_response()
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text::render(&app, now, locked, &jobs, &machine)).into_response()
 }
 
 /// What is served beside the people's address, to those who watch: no limits, no cookies, nothing that changes anything.

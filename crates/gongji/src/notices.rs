@@ -82,7 +82,7 @@ impl Draft {
 /// Starts the job: one task for each partition, until the set is dropped.
 #[must_use = "dropping the set ends the job"]
 pub fn start(app: &Arc<App>) -> JoinSet<()> {
-    crate::jobs::follow(app, "notices wait", |app, part| async move { catch_up(&app, part).await })
+    crate::follow::partitions(app, "notices wait", |app, part| async move { catch_up(&app, part).await })
 }
 
 /// Tells everything that is committed and not told yet; the sandbox waits for it after its clock was moved.

@@ -177,6 +177,12 @@ impl Vault {
         })
     }
 
+    /// When the password was set (ms), if there is one.
+    pub fn password_since(&self, holder: u64) -> Result<Option<i64>> {
+        let sql = "select changed_ms from credential where part = ?1 and holder = ?2";
+        self.read(|db, _| db.row(sql, (part_of(holder), sql_id(holder)), |row| row.get(0)))
+    }
+
     pub fn has_password(&self, holder: u64) -> Result<bool> {
         self.read(|db, _| Ok(db.row("select 1 from credential where part = ?1 and holder = ?2", (part_of(holder), sql_id(holder)), |_| Ok(()))?.is_some()))
     }

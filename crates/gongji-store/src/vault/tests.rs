@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::job::TROUBLE_LEN_MAX;
 use super::*;
 use crate::postgres_server::Database;
 
@@ -667,4 +668,52 @@ fn messages_sign_ins_and_files_of_institutions_go_when_their_time_is_over() {
     assert_eq!(vault.sweep_gateway(NOW + HOUR, NOW + MINUTE).unwrap(), 2, "a message and a sign-in");
     assert!(vault.gateway_message(2, "H99010100001", "M1").unwrap().is_none() && vault.gateway_message(2, "H99010100001", "M2").unwrap().is_some());
     assert_eq!(vault.sweep_gateway(NOW, NOW + HOUR).unwrap(), 2, "the other sign-in and the file");
+}
+
+#[test]
+fn one_of_several_processes_does_a_job_and_a_failure_is_tried_again_later() {
+    let fixture = Fixture::new();
+    let (one, other) = (&fixture.vault, &open(fixture.dir.path(), fixture.database.as_ref(), 4).unwrap());
+    assert_eq!(one.begin_job("sweep", 100, MINUTE, NOW).unwrap(), BeginJob::Begun { since: None });
+    assert_eq!(other.begin_job("sweep", 100, MINUTE, NOW + 1).unwrap(), BeginJob::NotNow, "somebody is at it");
+    one.end_job("sweep", 100, NOW, &Ok(7), NOW + 2).unwrap();
+    assert_eq!(other.begin_job("sweep", 100, MINUTE, NOW + 3).unwrap(), BeginJob::NotNow, "it is done");
+    assert_eq!(other.begin_job("sweep", 200, MINUTE, NOW + 4).unwrap(), BeginJob::Begun { since: Some(100) });
+    other.end_job("sweep", 200, NOW + 4, &Err("the disk is full ".repeat(100)), NOW + 5).unwrap();
+    let [failed] = &one.jobs().unwrap()[..] else { panic!("one job") };
+    assert_eq!((failed.done_ms, failed.count, failed.failures), (Some(100), 7, 1));
+    assert_eq!(failed.trouble.as_ref().unwrap().chars().count(), TROUBLE_LEN_MAX);
+    assert_eq!(one.begin_job("sweep", 200, MINUTE, NOW + 4 + MINUTE).unwrap(), BeginJob::NotNow, "not before a minute has passed");
+    assert_eq!(one.begin_job("sweep", 200, MINUTE, NOW + 5 + MINUTE).unwrap(), BeginJob::Begun { since: Some(100) });
+    one.end_job("sweep", 200, NOW + 5 + MINUTE, &Ok(0), NOW + 6 + MINUTE).unwrap();
+    assert_eq!((other.jobs().unwrap()[0].trouble.as_ref(), other.jobs().unwrap()[0].failures), (None, 0));
+}
+
+#[test]
+fn who_died_at_a_job_is_replaced_and_cannot_end_another_ones_run() {
+    let fixture = Fixture::new();
+    let vault = &fixture.vault;
+    vault.begin_job("sweep", 100, MINUTE, NOW).unwrap();
+    assert_eq!(vault.begin_job("sweep", 100, MINUTE, NOW + JOB_RUN_MS - 1).unwrap(), BeginJob::NotNow);
+    assert_eq!(vault.begin_job("sweep", 100, MINUTE, NOW + JOB_RUN_MS).unwrap(), BeginJob::Begun { since: None });
+    vault.end_job("sweep", 100, NOW, &Ok(1), NOW + JOB_RUN_MS + 1).unwrap();
+    assert_eq!(vault.jobs().unwrap()[0].ended_ms, None, "the first one comes too late");
+    vault.end_job("sweep", 100, NOW + JOB_RUN_MS, &Ok(2), NOW + JOB_RUN_MS + 2).unwrap();
+    assert_eq!((vault.jobs().unwrap()[0].done_ms, vault.jobs().unwrap()[0].count), (Some(100), 2));
+}
+
+#[test]
+fn messages_and_proofs_of_consent_go_when_their_time_is_over_and_not_before() {
+    let fixture = Fixture::new();
+    let (holder, vault) = (fixture.person(), &fixture.vault);
+    for at in [NOW, NOW + 1, NOW + HOUR] {
+        vault.put_message(holder, Channel::Notice, None, "到账 100 元", at).unwrap();
+    }
+    let (standing, withdrawn) = (vault.put_consent(holder, holder, "register", "1", NOW).unwrap(), vault.put_consent(holder, holder, "act", "1", NOW).unwrap());
+    assert!(vault.withdraw_consent(holder, withdrawn, NOW + HOUR).unwrap());
+    assert_eq!(vault.retire(NOW + MESSAGE_MS).unwrap(), 0);
+    assert_eq!(vault.retire(NOW + MESSAGE_MS + 2).unwrap(), 2);
+    assert_eq!(vault.messages(holder, None, 10).unwrap().len(), 1);
+    assert_eq!(vault.retire(NOW + PROOF_MS + HOUR + 1).unwrap(), 2, "the last message and the withdrawn consent");
+    assert_eq!(vault.consents(holder).unwrap().iter().map(|consent| consent.id).collect::<Vec<_>>(), [standing]);
 }

@@ -260,9 +260,20 @@ fn folder_of(place: &Place) -> anyhow::Result<(Profile, Kept, Vault)> {
 
 fn open(place: &Place) -> anyhow::Result<Office> {
     let (profile, kept, vault) = folder_of(place)?;
-    let now = match profile {
+    let now = business_now(profile, &kept)?;
+    Ok(Office { identity: Identity::new(vault.clone(), Adapters::sandbox()), vault, kept, now })
+}
+
+/// The vault, and the business clock (ms).
+pub(super) fn clock_and_vault(place: &Place) -> anyhow::Result<(i64, Vault)> {
+    let (profile, kept, vault) = folder_of(place)?;
+    Ok((business_now(profile, &kept)?, vault))
+}
+
+/// The sandbox's clock runs in its own process; from outside it is as late as what was committed last.
+fn business_now(profile: Profile, kept: &Kept) -> anyhow::Result<i64> {
+    Ok(match profile {
         Profile::Production => system_now(),
         Profile::Sandbox => crate::sandbox::start_of_clock().max(kept.last_stamp()?),
-    };
-    Ok(Office { identity: Identity::new(vault.clone(), Adapters::sandbox()), vault, kept, now })
+    })
 }

@@ -4,17 +4,19 @@ use super::machine::Machine;
 use super::names::Names;
 use super::{Metrics, RouteCount, STATES};
 use crate::app::App;
+use crate::jobs::Standing;
 use gongji_store::gauges::{Counted, Reading};
 use std::fmt::{Display, Write};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// All of it, as of `now` (ms, UTC).
-pub fn render(app: &App, now: i64, locked: Option<u64>, machine: &Machine) -> String {
+pub fn render(app: &App, now: i64, locked: Option<u64>, jobs: &[Standing], machine: &Machine) -> String {
     let mut page = Page::default();
     of_process(&mut page, machine);
     of_edge(&mut page, &app.metrics, locked);
     of_partitions(&mut page, app, now);
+    of_jobs(&mut page, jobs);
     page.0
 }
 
@@ -186,6 +188,22 @@ fn of_partitions(page: &mut Page, app: &App, now: i64) {
     page.head("gongji_books_summed_timestamp_seconds", "gauge", "When they were added up.");
     for (part, sum) in &sums {
         page.sample("gongji_books_summed_timestamp_seconds", &format!("part=\"{part}\""), sum.at / 1_000);
+    }
+}
+
+fn of_jobs(page: &mut Page, jobs: &[Standing]) {
+    page.head("gongji_job_lag_seconds", "gauge", "How long ago a job fell due that is not done yet, by the business clock.");
+    for job in jobs {
+        page.sample("gongji_job_lag_seconds", &label("job", job.name), job.lag_ms / 1_000);
+    }
+    let states = || jobs.iter().filter_map(|job| Some((job.name, job.state.as_ref()?)));
+    page.head("gongji_job_failures", "gauge", "Runs of a job that failed since one went well.");
+    for (name, state) in states() {
+        page.sample("gongji_job_failures", &label("job", name), state.failures);
+    }
+    page.head("gongji_job_run_timestamp_seconds", "gauge", "When a job's last run began, by the machine's clock.");
+    for (name, state) in states() {
+        page.sample("gongji_job_run_timestamp_seconds", &label("job", name), state.began_ms / 1_000);
     }
 }
 

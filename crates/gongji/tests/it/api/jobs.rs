@@ -1,0 +1,35 @@
+//! What happens by itself: done once, caught up after a pause, and told to those who watch.
+
+use super::world::{SON, World};
+use gongji::jobs::{catch_up, standings};
+use gongji_store::clock::Clock as _;
+use gongji_store::vault::{Channel, MESSAGE_MS};
+
+const HOUR_MS: i64 = 3_600_000;
+
+#[tokio::test]
+async fn what_was_missed_is_done_once_up_to_now_and_nothing_before_it_is_due() {
+    let world = World::new(1).await;
+    let app = &world.app;
+    let of = |name: &str| standings(&app.vault.jobs().unwrap(), app.now()).into_iter().find(|found| found.name == name).unwrap();
+    assert!(of("retention").state.is_none() && of("retention").lag_ms > 0);
+    catch_up(app).await;
+    let first = of("retention").state.unwrap();
+    assert!(first.trouble.is_none() && of("retention").lag_ms == 0 && of("sweep").lag_ms == 0);
+
+    let son = app.vault.find_by_id_number(SON.1).unwrap().unwrap();
+    app.vault.put_message(son, Channel::Notice, None, "到账 100 元", app.now()).unwrap();
+    world.clock.set(app.now() + HOUR_MS);
+    catch_up(app).await;
+    assert_eq!(of("retention").state.unwrap(), first, "not due before tomorrow");
+    assert!(of("sweep").state.unwrap().done_ms > first.done_ms);
+
+    // More than a year without the program.
+    world.clock.set(app.now() + MESSAGE_MS + 24 * HOUR_MS);
+    assert!(of("retention").lag_ms > 0);
+    catch_up(app).await;
+    assert_eq!((of("retention").state.unwrap().count, of("retention").lag_ms), (1, 0));
+    assert!(app.vault.messages(son, None, 10).unwrap().is_empty());
+    let now = world.clock.now();
+    assert!(standings(&app.vault.jobs().unwrap(), now).iter().all(|standing| standing.due_ms > now));
+}
