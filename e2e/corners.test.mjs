@@ -2,6 +2,7 @@
 // the order of the tests is part of them.
 
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { as, keys, leave, logins, sandbox } from './stage.mjs';
 import * as people from './steps.mjs';
@@ -74,6 +75,36 @@ describe('getting in', () => {
     await page.goto('/wallet');
     assert.match(page.url(), /\/login/);
     await leave(page, other);
+  });
+
+  it('hands over everything that is kept of a person, and lets them sign off', async () => {
+    const page = await as(null, { script: false });
+    await page.goto('/login?back=/security');
+    await page.fill('#account', '990145195802170029');
+    await page.fill('#password', '820517');
+    await people.press(page, /^登录/);
+    await page.waitForURL('**/security');
+    await page.fill('#password_for_data', '000000');
+    await people.press(page, '下载我的资料');
+    assert.match(await main(page), /医保码密码不对/);
+    await page.fill('#password_for_data', '820517');
+    const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: '下载我的资料' }).click()]);
+    assert.equal(download.suggestedFilename(), 'gongji-my-data.json');
+    const copy = JSON.parse(await readFile(await download.path(), 'utf8'));
+    assert.equal(copy.identity.id_number, '990145195802170029');
+    assert.deepEqual(copy.consents.map((consent) => consent.subject), ['register']);
+    const leaveForm = page.locator('form[action="/security/sign-off"]');
+    if (!(await leaveForm.isVisible())) await page.getByText('注销登录', { exact: true }).first().click();
+    await page.fill('#password_to_leave', '820517');
+    await leaveForm.getByRole('button').last().click();
+    assert.match(await main(page), /请先勾选/, 'nobody signs off by a slip');
+    await page.fill('#password_to_leave', '820517');
+    await page.check('#sure');
+    await leaveForm.getByRole('button').last().click();
+    assert.match(await page.locator('body').innerText(), /登录注销了/);
+    await page.goto('/wallet');
+    assert.match(page.url(), /\/login/);
+    await leave(page);
   });
 
   it('comes back, after logging in by code, to the page that was asked for', async () => {

@@ -8,6 +8,7 @@ pub mod family;
 pub mod institutions;
 pub mod lookup;
 pub mod me;
+pub mod me_copy;
 pub mod payments;
 pub mod premiums;
 pub mod proofs;
@@ -57,6 +58,7 @@ fn routes(is_sandbox: bool) -> OpenApiRouter<Arc<App>> {
     let routes = OpenApiRouter::new()
         .merge(auth::router())
         .merge(me::router())
+        .merge(me_copy::router())
         .merge(wallet::router())
         .merge(family::router())
         .merge(proofs::router())

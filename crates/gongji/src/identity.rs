@@ -37,6 +37,9 @@ pub use device::device_label;
 pub use error::{FieldError, IdentityError};
 pub use face::{Face, FaceAnswer};
 pub use on_behalf::{CONSENT_TEXT, OnBehalf};
+
+/// Version of what somebody who registers agrees to: that the data typed are compared with the register.
+const REGISTER_CONSENT_TEXT: &str = "register-2026-11";
 pub use registry::Registry;
 pub use sms::Sms;
 
@@ -200,6 +203,12 @@ impl Identity {
         self.notify(holder, "你的医保码密码刚刚改过。如果不是你本人,请马上用“忘记密码”重设。", true, now_ms).await
     }
 
+    /// Whether this is the person's password; wrong attempts count as everywhere.
+    pub async fn confirm_password(&self, holder: u64, password: &Sensitive, now_ms: i64) -> Result<()> {
+        let person = self.person(holder).await?;
+        self.check_own_password(&person, password, now_ms).await
+    }
+
     /// Confirms with the 医保码 password that this person wants exactly `bound` (a digest of receiver, amount and source).
     /// The proof is good for five minutes and is used once, by the commit.
     pub async fn step_up_password(&self, holder: u64, password: &Sensitive, bound: [u8; 16], now_ms: i64) -> Result<String> {
@@ -361,6 +370,9 @@ impl Identity {
                 let used = vault.use_code(&ticket, purpose, &code, now_ms)?;
                 if used.is_ok() {
                     vault.register(payload.holder, &payload.phone, &password, payload.recovery, now_ms)?;
+                    if purpose == Purpose::Register {
+                        vault.put_consent(payload.holder, payload.holder, "register", REGISTER_CONSENT_TEXT, now_ms)?;
+                    }
                     vault.revoke_sessions(payload.holder, None)?;
                 }
                 Ok(used.map(|_| payload.holder))

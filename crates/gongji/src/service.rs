@@ -17,6 +17,7 @@ pub mod premium;
 pub mod quote;
 pub mod readiness;
 pub mod reconciliation;
+pub mod rights;
 pub mod sheet;
 pub mod transfer;
 pub mod webhook;

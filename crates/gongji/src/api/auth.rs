@@ -117,12 +117,12 @@ struct SessionToken {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct SessionList {
+pub struct SessionList {
     sessions: Vec<SessionBody>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct SessionBody {
+pub struct SessionBody {
     id: String,
     /// What the person recognises the device by.
     #[schema(example = "安卓手机 · 微信")]
@@ -215,7 +215,7 @@ async fn log_out(State(app): State<Arc<App>>, citizen: Citizen) -> Result<Respon
 
 /// Devices on which this person is logged in
 #[utoipa::path(get, path = "/sessions", tag = "auth", responses((status = 200, description = "All sessions, last used first", body = SessionList)), security(("session" = [])))]
-async fn sessions(State(app): State<Arc<App>>, citizen: Citizen) -> Result<Json<SessionList>, Problem> {
+pub async fn sessions(State(app): State<Arc<App>>, citizen: Citizen) -> Result<Json<SessionList>, Problem> {
     let devices = app.identity.sessions(citizen.holder.0, app.now()).await?;
     let body = |device: gongji_store::vault::Device| SessionBody {
         id: format!("{:016x}", device.session.id),

@@ -93,18 +93,18 @@ struct Relative {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct AgentList {
+pub struct AgentList {
     /// Relatives who may open, accept, pay and look on this person's behalf.
     agents: Vec<PersonRef>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct RelationList {
+pub struct RelationList {
     relations: Vec<Relation>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct Relation {
+pub struct Relation {
     /// With what the person is to the reader.
     person: PersonRef,
     /// Whether the reader declared it; the other side confirmed it.
@@ -189,7 +189,7 @@ async fn stop_acting(
 
 /// Who may act for this person
 #[utoipa::path(get, path = "/wallet/agents", tag = "family", responses((status = 200, description = "Relatives with leave to act", body = AgentList)), security(("session" = [])))]
-async fn agents(State(app): State<Arc<App>>, citizen: Citizen) -> Result<Json<AgentList>, Problem> {
+pub async fn agents(State(app): State<Arc<App>>, citizen: Citizen) -> Result<Json<AgentList>, Problem> {
     let (holder, directory) = (known(&app, citizen.subject)?, app.directory());
     let people = People::load(&app, &holder, &directory, holder.agents.iter().copied()).await?;
     Ok(Json(AgentList { agents: holder.agents.iter().map(|agent| people.of(*agent)).collect() }))
@@ -212,7 +212,7 @@ async fn remove_agent(
 
 /// Confirmed relations, ended ones included
 #[utoipa::path(get, path = "/wallet/relations", tag = "family", responses((status = 200, description = "All relations of this person", body = RelationList)), security(("session" = [])))]
-async fn relations(State(app): State<Arc<App>>, citizen: Citizen) -> Result<Json<RelationList>, Problem> {
+pub async fn relations(State(app): State<Arc<App>>, citizen: Citizen) -> Result<Json<RelationList>, Problem> {
     let (holder, directory) = (known(&app, citizen.subject)?, app.directory());
     let people = People::load(&app, &holder, &directory, holder.relations.iter().map(|relation| relation.other)).await?;
     let body = |relation: &gongji_wallet::object::Relation| Relation {

@@ -11,7 +11,7 @@ use crate::time::{date, rfc3339};
 use crate::web::{Citizen, StrictPath, StrictQuery, person_id};
 use axum::Json;
 use axum::extract::State;
-use gongji_store::vault::{Channel, KeepLast};
+use gongji_store::vault::{Channel, KeepLast, Message};
 use gongji_wallet::object::{EMPLOYEE, EnrolmentStatus};
 use gongji_wallet::{Reason, day::day_of};
 use serde::Serialize;
@@ -26,7 +26,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
 
 /// Who is logged in, and for whom they act.
 #[derive(Debug, Serialize, ToSchema)]
-struct Me {
+pub struct Me {
     id: String,
     /// Masked.
     #[schema(example = "王**")]
@@ -50,7 +50,7 @@ struct Me {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct Insurance {
+pub struct Insurance {
     area: AreaRef,
     /// National code: 310 employee, 390 resident.
     #[schema(example = 390)]
@@ -76,7 +76,7 @@ struct NoticeList {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct Notice {
+pub struct Notice {
     id: String,
     title: String,
     text: String,
@@ -89,9 +89,28 @@ struct Notice {
     is_read: bool,
 }
 
+impl Notice {
+    /// `None` for a text to the phone, which is shown nowhere else.
+    pub fn of(message: &Message) -> Option<Notice> {
+        if message.channel != Channel::Notice {
+            return None;
+        }
+        let notice = notices::read(message.text.reveal());
+        Some(Notice {
+            id: format!("{:016x}", message.id),
+            title: typeset(notice.title),
+            text: typeset(notice.text),
+            path: notice.path.map(str::to_owned),
+            is_waiting: notice.is_waiting,
+            occurred_at: rfc3339(message.created_ms),
+            is_read: message.is_read,
+        })
+    }
+}
+
 /// Who is logged in
 #[utoipa::path(get, path = "/me", tag = "me", responses((status = 200, description = "The person, masked, and whom they act for", body = Me)), security(("session" = [])))]
-async fn me(State(app): State<Arc<App>>, citizen: Citizen) -> Result<Json<Me>, Problem> {
+pub async fn me(State(app): State<Arc<App>>, citizen: Citizen) -> Result<Json<Me>, Problem> {
     let (own, subject) = (citizen.holder.0, citizen.subject.0);
     let (person, other, unread) = app.vault(move |vault| Ok((vault.person(own)?, vault.person(subject)?, vault.unread_count(own)?))).await?;
     let (person, other) = (person.ok_or(Reason::NotFound)?, other.ok_or(Reason::NotFound)?);
@@ -152,19 +171,7 @@ async fn list_notices(State(app): State<Arc<App>>, citizen: Citizen, StrictQuery
             Ok((notices, next, vault.unread_count(holder)?))
         })
         .await?;
-    let body = |message: gongji_store::vault::Message| {
-        let notice = notices::read(message.text.reveal());
-        Notice {
-            id: format!("{:016x}", message.id),
-            title: typeset(notice.title),
-            text: typeset(notice.text),
-            path: notice.path.map(str::to_owned),
-            is_waiting: notice.is_waiting,
-            occurred_at: rfc3339(message.created_ms),
-            is_read: message.is_read,
-        }
-    };
-    Ok(Json(NoticeList { notices: notices.into_iter().map(body).collect(), next_cursor: next.map(cursor), unread, as_of: rfc3339(app.now()) }))
+    Ok(Json(NoticeList { notices: notices.iter().filter_map(Notice::of).collect(), next_cursor: next.map(cursor), unread, as_of: rfc3339(app.now()) }))
 }
 
 /// Mark a notice as read

@@ -30,7 +30,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
 /// What a movement is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum MovementKind {
+pub enum MovementKind {
     Contribution,
     TransferOut,
     TransferIn,
@@ -95,7 +95,7 @@ struct Statement {
 
 /// One movement of money.
 #[derive(Debug, Serialize, ToSchema)]
-struct Movement {
+pub struct Movement {
     /// For its receipt.
     id: String,
     kind: MovementKind,
@@ -120,7 +120,7 @@ struct Movement {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct InstitutionRef {
+pub struct InstitutionRef {
     code: String,
     name: String,
 }
@@ -233,6 +233,13 @@ fn movement(directory: &Directory, people: &People, line: &Line) -> Movement {
         reference: has_reference.then(|| id_text(line.reference)),
         lots: people.lots(&line.lots),
     }
+}
+
+/// Lines of a person as movements, with everybody who is named in them.
+pub async fn movements(app: &Arc<App>, holder: HolderId, lines: &[Line]) -> Result<Vec<Movement>, Problem> {
+    let (holder, directory) = (known(app, holder)?, app.directory());
+    let people = People::load(app, &holder, &directory, lines.iter().flat_map(people_of)).await?;
+    Ok(lines.iter().map(|line| movement(&directory, &people, line)).collect())
 }
 
 /// Movements, newest first

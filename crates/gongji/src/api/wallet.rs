@@ -30,7 +30,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
 
 /// A wallet.
 #[derive(Debug, Serialize, ToSchema)]
-struct WalletBody {
+pub struct WalletBody {
     owner: PersonRef,
     is_open: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,7 +55,7 @@ struct WalletBody {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct PersonalAccount {
+pub struct PersonalAccount {
     area: AreaRef,
     balance: Money,
     /// The account of the area where the person is insured now.
@@ -64,7 +64,7 @@ struct PersonalAccount {
 
 /// What is left of today's allowances.
 #[derive(Debug, Serialize, ToSchema)]
-struct Limits {
+pub struct Limits {
     transfers_max: u16,
     transfers_left: u16,
     transfer_min: Money,
@@ -135,7 +135,7 @@ impl Objections {
 
 /// The wallet
 #[utoipa::path(get, path = "/wallet", tag = "wallet", responses((status = 200, description = "Balances, origins, what waits and what is left of the limits", body = WalletBody)), security(("session" = [])))]
-async fn show(State(app): State<Arc<App>>, citizen: Citizen) -> Result<Json<WalletBody>, Problem> {
+pub async fn show(State(app): State<Arc<App>>, citizen: Citizen) -> Result<Json<WalletBody>, Problem> {
     let holder = known(&app, citizen.subject)?;
     let (directory, now) = (app.directory(), app.now());
     let waiting: Vec<Side> = transfer::waiting_for(&app, holder.id)?.into_iter().map(Side::Incoming).collect();

@@ -54,6 +54,9 @@ pub enum IdentityError {
     LoginRequired,
     #[error("not found")]
     NotFound,
+    /// Money or an open matter would be out of its owner's reach.
+    #[error("there is something left in the wallet")]
+    SignOffOpen,
     #[error("made and confirmed by one operator")]
     SameOperator,
     /// The world failed; logged where it is handled, never shown.
@@ -72,6 +75,7 @@ impl IdentityError {
             Self::LoginRefused { .. } | Self::LoginRequired => 401,
             Self::WrongPassword { .. } | Self::FaceFailed | Self::SameOperator => 403,
             Self::NotFound => 404,
+            Self::SignOffOpen => 409,
             Self::Invalid(_) | Self::WeakPassword(_) | Self::WrongCode { .. } | Self::CodeGone => 422,
             Self::Locked { .. } | Self::TooManyCodes { .. } => 429,
             Self::FaceUnavailable | Self::RegistryUnavailable | Self::Busy => 503,
@@ -129,6 +133,12 @@ impl IdentityError {
             Self::Busy => later(say("BUSY", "现在办的人多,还没轮到。", "Busy", "等几秒再点一次。")),
             Self::LoginRequired => say("LOGIN_REQUIRED", "请先登录。", "Login required", "登录后接着办。"),
             Self::NotFound => say("NOT_FOUND", "没有找到。", "Not found", "刷新页面再看一遍。"),
+            Self::SignOffOpen => say(
+                "SIGN_OFF_OPEN",
+                "钱包里还有钱,或者有没办完的事,现在不能注销登录。",
+                "There is money in the wallet or something not decided yet",
+                "把钱用掉或转给家人,等没办完的办完,再来注销。",
+            ),
             Self::SameOperator => say("SAME_OPERATOR", "经办和复核不能是同一个人。", "Maker and checker must differ", "请另一位经办人复核。"),
             Self::Fault(_) => later(say("INTERNAL", "我们这边出了问题,你的钱没有动。", "Internal fault", "过几分钟再试;还不行,请告诉我们编号。")),
         }

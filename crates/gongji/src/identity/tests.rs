@@ -264,6 +264,7 @@ fn every_refusal_has_words_and_a_status() {
         IdentityError::Busy,
         IdentityError::LoginRequired,
         IdentityError::NotFound,
+        IdentityError::SignOffOpen,
         IdentityError::SameOperator,
         IdentityError::Fault(VaultError::WrongKeys),
     ];

@@ -41,7 +41,7 @@ pub fn problems_of(error: IdentityError, otherwise: &str) -> Result<Vec<Problem>
             vec![Problem::of(otherwise, format!("{}{} 自动解锁。{}", words.title, format::clock(until_ms), words.next_step))]
         }
         IdentityError::TooManyCodes { retry_ms, .. } => vec![Problem::general(format!("{}{} 以后再要。", words.title, format::clock(retry_ms)))],
-        IdentityError::FaceFailed | IdentityError::FaceUnavailable | IdentityError::RegistryUnavailable | IdentityError::Busy => {
+        IdentityError::FaceFailed | IdentityError::FaceUnavailable | IdentityError::RegistryUnavailable | IdentityError::SignOffOpen | IdentityError::Busy => {
             vec![Problem::general(sentence)]
         }
         IdentityError::LoginRequired | IdentityError::NotFound | IdentityError::SameOperator | IdentityError::Fault(_) => return Err(error.into()),

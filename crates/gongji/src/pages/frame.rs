@@ -84,10 +84,11 @@ pub enum Said {
     ClockMoved,
     FaceChosen,
     AskDeclined,
+    SignedOff,
 }
 
 impl Said {
-    const ALL: [Said; 16] = [
+    const ALL: [Said; 17] = [
         Said::Registered,
         Said::PasswordReset,
         Said::PasswordChanged,
@@ -104,6 +105,7 @@ impl Said {
         Said::ClockMoved,
         Said::FaceChosen,
         Said::AskDeclined,
+        Said::SignedOff,
     ];
 
     fn word(self) -> &'static str {
@@ -124,6 +126,7 @@ impl Said {
             Said::ClockMoved => "clock-moved",
             Said::FaceChosen => "face-chosen",
             Said::AskDeclined => "ask-declined",
+            Said::SignedOff => "signed-off",
         }
     }
 
@@ -145,6 +148,7 @@ impl Said {
             Said::ClockMoved => "时间调好了,一路上该办的事都办了。",
             Said::FaceChosen => "刷脸结果选好了。",
             Said::AskDeclined => "这一笔没有付。",
+            Said::SignedOff => "登录注销了。以后要用,重新注册就行。",
         };
         Flash { tone: Tone::Good, text: text.to_owned() }
     }

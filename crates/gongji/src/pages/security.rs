@@ -5,12 +5,17 @@ use super::frame::{Member, Page, Said, Trouble, to, to_saying};
 use super::typed::Typed;
 use super::views::account::{NoticeRow, Notices, Security, SessionRow};
 use super::views::{Problem, Section, Tone, format};
+use crate::api::me_copy;
 use crate::app::App;
+use crate::identity::IdentityError;
 use crate::notices;
-use crate::service::key;
+use crate::service::{key, rights};
 use crate::web;
 use axum::Router;
 use axum::extract::{Path, Query};
+use axum::http::HeaderValue;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use gongji_store::vault::{Channel, KeepLast};
 use serde::Deserialize;
@@ -25,6 +30,8 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/security/sessions/{id}/revoke", post(revoke))
         .route("/security/sessions/revoke-others", post(revoke_others))
         .route("/security/password", get(|| async { to("/security") }).post(password))
+        .route("/security/data", get(|| async { to("/security") }).post(data))
+        .route("/security/sign-off", get(|| async { to("/security") }).post(sign_off))
         .route("/logout", post(logout))
         .route("/notices", get(list))
         .route("/notices/read", post(read))
@@ -39,7 +46,8 @@ async fn page(member: &Member, problems: Vec<Problem>) -> Page {
     let mut layout = member.layout("账号与安全", Section::None).await?;
     let is_wrong = !problems.is_empty();
     layout.problems = problems;
-    let person = member.app().vault(move |vault| vault.person(me.0)).await?.ok_or(Trouble::Missing)?;
+    let (person, since) = member.app().vault(move |vault| Ok((vault.person(me.0)?, vault.password_since(me.0)?))).await?;
+    let person = person.ok_or(Trouble::Missing)?;
     let devices = member.app().identity.sessions(me.0, now).await?;
     let row = |device: &gongji_store::vault::Device| SessionRow {
         id: web_id(device.session.id),
@@ -54,7 +62,7 @@ async fn page(member: &Member, problems: Vec<Problem>) -> Page {
         name: person.name.reveal().to_owned(),
         id_number_masked: person.masked_id_number(KeepLast::Four),
         phone_masked: person.masked_phone().unwrap_or_else(|| "没有登记".to_owned()),
-        password_since: String::new(),
+        password_since: since.map(|at| format::date(at)).unwrap_or_default(),
         sessions: devices.iter().map(row).collect(),
     };
     if is_wrong { member.visit.wrong(&view) } else { member.visit.page(&view) }
@@ -88,6 +96,35 @@ async fn password(member: Member, citizen: web::Citizen, typed: Typed) -> Page {
         Ok(()) => Ok(to_saying("/security", Said::PasswordChanged)),
         Err(error) => page(&member, problems_of(error, "password_now")?).await,
     }
+}
+
+/// Everything that is kept of the person, as a file.
+async fn data(member: Member, citizen: web::Citizen, typed: Typed) -> Page {
+    let app = &member.visit.app;
+    if let Err(error) = app.identity.confirm_password(citizen.holder.0, &typed.secret("password_for_data"), member.visit.now).await {
+        return page(&member, problems_of(error, "password_for_data")?).await;
+    }
+    let copy = me_copy::copy(app, &citizen).await?;
+    let text = serde_json::to_string_pretty(&copy).expect("a person's data is JSON");
+    let name = HeaderValue::from_static("attachment; filename=\"gongji-my-data.json\"");
+    Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json")), (CONTENT_DISPOSITION, name)], text).into_response())
+}
+
+async fn sign_off(member: Member, citizen: web::Citizen, typed: Typed) -> Page {
+    if !typed.yes("sure") {
+        return page(&member, vec![Problem::of("sure", "请先勾选,确认你知道会发生什么。")]).await;
+    }
+    let (app, me) = (&member.visit.app, citizen.holder);
+    if let Err(error) = app.identity.confirm_password(me.0, &typed.secret("password_to_leave"), member.visit.now).await {
+        return page(&member, problems_of(error, "password_to_leave")?).await;
+    }
+    if !rights::sign_off(app, me).await? {
+        return page(&member, problems_of(IdentityError::SignOffOpen, "sure")?).await;
+    }
+    let mut response = to_saying("/", Said::SignedOff);
+    web::clear_session_cookie(&member.visit.app, response.headers_mut());
+    web::clear_subject_cookie(&member.visit.app, response.headers_mut());
+    Ok(response)
 }
 
 async fn logout(member: Member, citizen: web::Citizen) -> Page {

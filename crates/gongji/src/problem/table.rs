@@ -83,6 +83,7 @@ fn identity() -> Vec<IdentityError> {
         IdentityError::FaceFailed,
         IdentityError::FaceUnavailable,
         IdentityError::RegistryUnavailable,
+        IdentityError::SignOffOpen,
         IdentityError::SameOperator,
     ]
 }

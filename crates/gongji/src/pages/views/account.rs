@@ -76,7 +76,8 @@ pub struct Forgot {
 /// `/security` — sessions and password.
 ///
 /// POST `/security/sessions/{id}/revoke`: `key`. POST `/security/sessions/revoke-others`: `key`.
-/// POST `/security/password`: `key`, `password_now`, `password`, `password_again`. POST `/logout`: `key`.
+/// POST `/security/password`: `key`, `password_now`, `password`, `password_again`. POST `/security/data`: `key`, `password_for_data`; answers with a file.
+/// POST `/security/sign-off`: `key`, `password_to_leave`, `sure` (=yes). POST `/logout`: `key`.
 #[derive(Template, Clone, Debug, Default)]
 #[template(path = "account/security.html")]
 pub struct Security {
