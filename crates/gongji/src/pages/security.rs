@@ -62,7 +62,7 @@ async fn page(member: &Member, problems: Vec<Problem>) -> Page {
         name: person.name.reveal().to_owned(),
         id_number_masked: person.masked_id_number(KeepLast::Four),
         phone_masked: person.masked_phone().unwrap_or_else(|| "没有登记".to_owned()),
-        password_since: since.map(|at| format::date(at)).unwrap_or_default(),
+        password_since: since.map(format::date).unwrap_or_default(),
         sessions: devices.iter().map(row).collect(),
     };
     if is_wrong { member.visit.wrong(&view) } else { member.visit.page(&view) }
