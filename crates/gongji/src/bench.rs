@@ -6,6 +6,7 @@
 
 mod child;
 mod country;
+mod doors;
 mod figures;
 mod http;
 mod large;
@@ -66,6 +67,8 @@ pub struct Plan {
     pub transfers: u64,
     /// Payments of each run, and people who pay.
     pub payments: u64,
+    /// Payments of each run over HTTP, and people who pay there.
+    pub http_payments: u64,
     /// People who act in the HTTP part.
     pub http_holders: u64,
     /// Transfers of each HTTP run; as many as those people may make in a day if not given.
@@ -125,6 +128,7 @@ async fn measure(plan: &Plan, folder: &Path) -> anyhow::Result<Report> {
         repeat: plan.repeat,
         core: None,
         payments: None,
+        doors: None,
         http: Vec::new(),
         single: None,
         memory: None,
@@ -144,7 +148,10 @@ async fn measure(plan: &Plan, folder: &Path) -> anyhow::Result<Report> {
         let own = folder.join(name);
         match scenario {
             Scenario::Core => report.core = Some(transfers::on_files(plan, &own).await?),
-            Scenario::Payments => report.payments = Some(payments::measure(plan, &own).await?),
+            Scenario::Payments => {
+                report.payments = Some(payments::measure(plan, &own).await?);
+                report.doors = Some(doors::measure(plan, &own.with_extension("doors")).await?);
+            }
             Scenario::Http => report.http = http::measure(plan, &own).await?,
             Scenario::Single => report.single = Some(single::measure(plan, &own).await?),
             Scenario::Memory => report.memory = Some(memory::measure(plan, &own).await?),
@@ -157,8 +164,10 @@ async fn measure(plan: &Plan, folder: &Path) -> anyhow::Result<Report> {
                 }
             }
         }
-        if plan.folder.is_none() && own.exists() {
-            std::fs::remove_dir_all(own)?;
+        for own in [own.with_extension("doors"), own] {
+            if plan.folder.is_none() && own.exists() {
+                std::fs::remove_dir_all(own)?;
+            }
         }
     }
     Ok(report)

@@ -165,11 +165,11 @@ pub async fn tick(app: Arc<App>) {
         if let Err(fault) = app.engine.nudge().await {
             tracing::error!(%fault, "a partition does not look at its deadlines");
         }
-        // Of several processes the one that works on the directory does what is to be done once.
-        let is_first = app.engine.reading(0).is_some_and(|reading| reading.is_writing);
-        if is_first && let Err(error) = webhooks.look().await {
+        if let Err(error) = webhooks.look().await {
             tracing::warn!(%error, "nobody is told of what is new in a feed; it is tried again in a second");
         }
+        // Of several processes the one that works on the directory does what is to be done once.
+        let is_first = app.engine.reading(0).is_some_and(|reading| reading.is_writing);
         if is_first && let Err(error) = crate::service::approval::follow_all(&app).await {
             tracing::error!(%error, "what was approved does not happen; it is tried again in a second");
         }

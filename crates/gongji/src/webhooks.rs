@@ -2,9 +2,12 @@
 //!
 //! There is at most one message under way to each webhook, so that nothing queues: whatever happens meanwhile is told by the next one. Each
 //! attempt is a task of its own with a time limit, and receivers that failed last time have slots of their own: a dead one delays nobody.
+//! Of several processes the one that works on the institution's partition sends; who takes an attempt on writes that down first, so that
+//! nothing is sent twice while a partition changes hands.
 
 mod sending;
 mod target;
+mod wire;
 
 pub use sending::{Attempt, Outcome, attempt, trial};
 pub use target::{Target, TargetError, URL_LEN_MAX};
@@ -12,7 +15,7 @@ pub use target::{Target, TargetError, URL_LEN_MAX};
 use crate::app::{App, AppError};
 use crate::service::feed;
 use gongji_ledger::InstitutionId;
-use gongji_store::vault::{AfterAttempt, UnderWay, WebhookAttempt};
+use gongji_store::vault::{AfterAttempt, UnderWay, WebhookAttempt, part_of};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
@@ -26,6 +29,9 @@ pub const PAUSES_MS: [i64; 9] = [5_000, 30_000, 120_000, 600_000, 1_800_000, 7_2
 
 /// Between two messages to one webhook (ms).
 pub const REST_MS: i64 = 2_000;
+
+/// Whoever took an attempt on and has written nothing down after this time (ms) is lost: it is made again.
+const LOST_MS: i64 = 2 * sending::WAIT_MAX.as_millis() as i64;
 
 /// Makes the attempts.
 pub struct Courier {
@@ -42,7 +48,8 @@ impl Courier {
         Courier { app, busy: Arc::default(), first: slots(), repeated: slots(), under_way: JoinSet::new() }
     }
 
-    /// Looks once at every webhook: begins a message where the feed has something new, and makes the attempts that are due. They go on by themselves.
+    /// Looks once at every webhook whose institution's partition is worked on here: begins a message where the feed has something new, and makes the
+    /// attempts that are due. They go on by themselves.
     ///
     /// # Errors
     /// The vault or a partition's books cannot be read; what is due is looked at again next time.
@@ -52,7 +59,8 @@ impl Courier {
         let mut positions: HashMap<String, Vec<u8>> = HashMap::new();
         for state in self.app.vault(|vault| vault.webhook_states()).await? {
             let id = state.id;
-            if state.next_ms > now || self.busy.lock().expect("no holder of the set panics").contains(&id) {
+            let is_ours = self.app.engine.reading(part_of(id)).is_some_and(|reading| reading.is_writing);
+            if !is_ours || state.next_ms > now || self.busy.lock().expect("no holder of the set panics").contains(&id) {
                 continue;
             }
             let under_way = match state.under_way {
@@ -78,7 +86,7 @@ impl Courier {
                     begun
                 }
             };
-            self.send(id, under_way);
+            self.send(id, under_way).await?;
         }
         Ok(())
     }
@@ -95,10 +103,14 @@ impl Courier {
         })
     }
 
-    fn send(&mut self, id: u64, message: UnderWay) {
+    async fn send(&mut self, id: u64, message: UnderWay) -> Result<(), AppError> {
         let slots = if message.attempts == 0 { &self.first } else { &self.repeated };
         // No slot now: it stays due.
-        let Ok(slot) = Arc::clone(slots).try_acquire_owned() else { return };
+        let Ok(slot) = Arc::clone(slots).try_acquire_owned() else { return Ok(()) };
+        let (taken, now) = (message.clone(), self.app.now());
+        if !self.app.vault(move |vault| vault.take_webhook_attempt(id, &taken, now, now + LOST_MS)).await? {
+            return Ok(());
+        }
         let (app, busy) = (Arc::clone(&self.app), Arc::clone(&self.busy));
         busy.lock().expect("no holder of the set panics").insert(id);
         self.under_way.spawn(async move {
@@ -108,6 +120,7 @@ impl Courier {
             busy.lock().expect("no holder of the set panics").remove(&id);
             drop(slot);
         });
+        Ok(())
     }
 }
 

@@ -176,6 +176,18 @@ impl Vault {
         })
     }
 
+    /// Takes the next attempt of a message on, until `until_ms`: of several processes one gets it. It is due again then if nobody has written down what
+    /// became of it.
+    pub fn take_webhook_attempt(&self, id: u64, under_way: &UnderWay, now_ms: i64, until_ms: i64) -> Result<bool> {
+        self.write(|tx, _| {
+            let taken = tx.execute(
+                "update webhook set next_ms = ?6 where part = ?1 and webhook_id = ?2 and message = ?3 and attempts = ?4 and next_ms <= ?5",
+                (part_of(id), sql_id(id), &under_way.message, under_way.attempts, now_ms, until_ms),
+            )?;
+            Ok(taken > 0)
+        })
+    }
+
     /// Writes an attempt down, and what follows from it for the message under way, if it is that one.
     pub fn put_webhook_attempt(&self, id: u64, made: &WebhookAttempt, after: AfterAttempt) -> Result<()> {
         let (part, row_id) = (part_of(id), sql_id(id));
@@ -271,6 +283,23 @@ mod tests {
             vault.put_webhook_trial(id, &made(1, "trial")).unwrap();
         }
         assert_eq!(vault.webhook_attempts(id, 1_000).unwrap().len(), ATTEMPTS_KEPT_MAX as usize);
+    }
+
+    #[test]
+    fn an_attempt_is_made_by_one_process_and_by_another_only_if_that_one_is_lost() {
+        let (_dir, vault) = vault();
+        let id = put(&vault, HOSPITAL).unwrap();
+        vault.begin_webhook_message(id, "msg_1", b"one", NOW).unwrap();
+        let due = || vault.webhook_states().unwrap().remove(0).under_way.unwrap();
+        let take = |under_way: &UnderWay, now: i64| vault.take_webhook_attempt(id, under_way, now, now + 20_000).unwrap();
+        let first = due();
+        assert!(take(&first, NOW));
+        assert!(!take(&first, NOW + 19_999), "somebody is at it");
+        assert!(take(&first, NOW + 20_000), "nobody came back");
+        let made = WebhookAttempt { message: "msg_1".to_owned(), attempt: 1, at_ms: NOW, outcome: "timeout".to_owned(), status: None };
+        vault.put_webhook_attempt(id, &made, AfterAttempt::Again(NOW + 25_000)).unwrap();
+        assert!(!take(&first, NOW + 30_000), "that attempt has been made");
+        assert!(take(&due(), NOW + 30_000));
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub struct Report {
     pub core: Option<Core>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payments: Option<Payments>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doors: Option<Doors>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub http: Vec<Http>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,6 +98,50 @@ pub struct Payments {
     pub many_per_s: Runs,
     /// All into one institution, to spread over many.
     pub ratio: Ratio,
+}
+
+/// Payments as institutions make them, over HTTP.
+#[derive(Debug, Serialize)]
+pub struct Doors {
+    /// Of each run: held by one request, captured by another.
+    pub payments: u64,
+    pub institutions: u64,
+    pub connections: usize,
+    pub refused: u64,
+    /// With a bearer key and nothing signed.
+    pub unsigned: Door,
+    pub ed25519: Door,
+    pub sm2: Door,
+    /// Signed with Ed25519, to unsigned.
+    pub ed25519_to_unsigned: Ratio,
+    /// Signed with SM2, to what verifying two SM2 signatures for each payment allows.
+    pub sm2_to_verification: Ratio,
+    /// The same, to what verifying the two requests and signing the two answers allow.
+    pub sm2_to_signatures: Ratio,
+}
+
+/// One way of asking.
+#[derive(Debug, Serialize)]
+pub struct Door {
+    /// Spread over all institutions.
+    pub many_per_s: Runs,
+    /// All into one.
+    pub one_per_s: Runs,
+    /// All into one, to spread.
+    pub ratio: Ratio,
+    /// Of one request (µs).
+    pub hold_p99_us: Runs,
+    pub capture_p99_us: Runs,
+    /// This profile's work alone, on all cores; absent where nothing is signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alone: Option<Alone>,
+}
+
+/// What the cores do when they do nothing else.
+#[derive(Debug, Serialize)]
+pub struct Alone {
+    pub verifications_per_s: Runs,
+    pub signatures_per_s: Runs,
 }
 
 #[derive(Debug, Serialize)]
@@ -191,6 +237,18 @@ pub fn table(report: &Report) -> String {
     if let Some(payments) = &report.payments {
         row(format!("支付,分到 {} 家", payments.institutions), per_s(&payments.many_per_s), "");
         row("支付,全到一家".to_owned(), format!("{},{} 倍", per_s(&payments.one_per_s), payments.ratio.0), "≥ 0.9 倍");
+    }
+    if let Some(doors) = &report.doors {
+        row(format!("经 HTTP 付款(占款 + 收款),{} 连接,不签名", doors.connections), per_s(&doors.unsigned.many_per_s), "");
+        row("  全到一家".to_owned(), format!("{},{} 倍", per_s(&doors.unsigned.one_per_s), doors.unsigned.ratio.0), "≥ 0.9 倍");
+        let figure = format!("{},不签名的 {} 倍", per_s(&doors.ed25519.many_per_s), doors.ed25519_to_unsigned.0);
+        row("  Ed25519 签名".to_owned(), figure, "≥ 0.5 倍");
+        if let Some(alone) = &doors.sm2.alone {
+            let allowed = alone.verifications_per_s.median / 2;
+            let figure = format!("{},只验签 {allowed} 笔/秒的 {} 倍", per_s(&doors.sm2.many_per_s), doors.sm2_to_verification.0);
+            row("  SM2 签名".to_owned(), figure, "≥ 0.7 倍");
+            row("    比请求验签加回答签名".to_owned(), format!("{} 倍", doors.sm2_to_signatures.0), "");
+        }
     }
     for http in &report.http {
         let figure = format!("{},echo {},{} 倍", per_s(&http.transfers_per_s), http.echo_per_s.median, http.ratio.0);

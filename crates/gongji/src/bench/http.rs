@@ -57,9 +57,9 @@ pub(super) async fn measure(plan: &Plan, folder: &Path) -> anyhow::Result<Vec<Ht
         for (connections, told) in CONNECTIONS.into_iter().zip(&mut told) {
             let (transfers, echo) = prepare(&app, &tokens, number..number + transfers_of_a_run)?;
             number += transfers_of_a_run;
-            let echoed = drive(address, connections, Arc::new(echo)).await?;
+            let echoed = drive(address, connections, Arc::new(echo), Keep::Nothing).await?;
             ensure!(echoed.refused == 0, "the echo route refused {} requests", echoed.refused);
-            let moved = drive(address, connections, Arc::new(transfers)).await?;
+            let moved = drive(address, connections, Arc::new(transfers), Keep::Nothing).await?;
             ensure!(moved.refused * 1_000 <= transfers_of_a_run, "{} of {transfers_of_a_run} transfers were refused", moved.refused);
             app.engine.flush().await;
             bar.inc(transfers_of_a_run);
@@ -130,7 +130,7 @@ fn name(serial: u64) -> String {
 }
 
 /// Requests as they are sent.
-type Requests = Vec<Vec<u8>>;
+pub(super) type Requests = Vec<Vec<u8>>;
 
 /// A session for everybody.
 fn log_in(app: &App, plan: &Plan) -> anyhow::Result<Vec<SessionToken>> {
@@ -182,21 +182,30 @@ fn prepare(app: &App, tokens: &[SessionToken], numbers: Range<u64>) -> anyhow::R
     Ok((transfers, echo))
 }
 
-struct Driven {
-    elapsed_us: u128,
-    done: u64,
-    refused: u64,
-    latencies: Vec<u64>,
+pub(super) struct Driven {
+    pub elapsed_us: u128,
+    pub done: u64,
+    pub refused: u64,
+    pub latencies: Vec<u64>,
+    /// Answers, head and body, in the order of their requests; none unless they were to be kept.
+    pub answers: Vec<Vec<u8>>,
+}
+
+/// Whether answers are wanted after the run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    Nothing,
+    Answers,
 }
 
 impl Driven {
-    fn per_s(&self) -> u64 {
+    pub fn per_s(&self) -> u64 {
         u64::try_from(u128::from(self.done) * 1_000_000 / self.elapsed_us.max(1)).unwrap_or(u64::MAX)
     }
 }
 
 /// Sends every request once over so many connections, each one at a time.
-async fn drive(address: SocketAddr, connections: usize, requests: Arc<Requests>) -> anyhow::Result<Driven> {
+pub(super) async fn drive(address: SocketAddr, connections: usize, requests: Arc<Requests>, keep: Keep) -> anyhow::Result<Driven> {
     let next = Arc::new(AtomicUsize::new(0));
     let mut sockets = Vec::new();
     for _ in 0..connections {
@@ -205,23 +214,37 @@ async fn drive(address: SocketAddr, connections: usize, requests: Arc<Requests>)
         sockets.push(socket);
     }
     let begin = Instant::now();
-    let tasks: Vec<_> = sockets.into_iter().map(|socket| tokio::spawn(caller(socket, next.clone(), requests.clone()))).collect();
+    let tasks: Vec<_> = sockets.into_iter().map(|socket| tokio::spawn(caller(socket, next.clone(), requests.clone(), keep))).collect();
     let (mut done, mut refused, mut latencies) = (0, 0, Vec::with_capacity(requests.len()));
+    let mut kept = Vec::new();
     for task in tasks {
-        let (own_done, own_refused, own_latencies) = task.await??;
-        done += own_done;
-        refused += own_refused;
-        latencies.extend(own_latencies);
+        let called = task.await??;
+        done += called.done;
+        refused += called.refused;
+        latencies.extend(called.latencies);
+        kept.extend(called.kept);
     }
     let elapsed_us = begin.elapsed().as_micros();
     latencies.sort_unstable();
-    Ok(Driven { elapsed_us, done, refused, latencies })
+    kept.sort_unstable_by_key(|(at, _)| *at);
+    Ok(Driven { elapsed_us, done, refused, latencies, answers: kept.into_iter().map(|(_, answer)| answer).collect() })
 }
 
-async fn caller(mut socket: TcpStream, next: Arc<AtomicUsize>, requests: Arc<Requests>) -> anyhow::Result<(u64, u64, Vec<u64>)> {
+/// What one connection did.
+#[derive(Default)]
+struct Called {
+    done: u64,
+    refused: u64,
+    latencies: Vec<u64>,
+    kept: Vec<(usize, Vec<u8>)>,
+}
+
+async fn caller(mut socket: TcpStream, next: Arc<AtomicUsize>, requests: Arc<Requests>, keep: Keep) -> anyhow::Result<Called> {
     let mut answer = Vec::with_capacity(4_096);
-    let (mut done, mut refused, mut latencies) = (0, 0, Vec::new());
-    while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
+    let mut called = Called::default();
+    loop {
+        let at = next.fetch_add(1, Ordering::Relaxed);
+        let Some(request) = requests.get(at) else { return Ok(called) };
         let asked = Instant::now();
         socket.write_all(request).await?;
         answer.clear();
@@ -231,14 +254,16 @@ async fn caller(mut socket: TcpStream, next: Arc<AtomicUsize>, requests: Arc<Req
                 break status;
             }
         };
-        latencies.push(micros(asked.elapsed()));
+        called.latencies.push(micros(asked.elapsed()));
         match status {
-            200..=299 => done += 1,
-            400..=499 => refused += 1,
+            200..=299 => called.done += 1,
+            400..=499 => called.refused += 1,
             _ => bail!("the server answered {status}: {}", String::from_utf8_lossy(&answer)),
         }
+        if keep == Keep::Answers {
+            called.kept.push((at, answer.clone()));
+        }
     }
-    Ok((done, refused, latencies))
 }
 
 /// The status, once head and body are there.

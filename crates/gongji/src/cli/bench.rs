@@ -7,6 +7,9 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(next_help_heading = "选项")]
 pub struct BenchArgs {
+    /// 只测哪些,和 --only 一样,比如 gongji bench payments
+    #[arg(value_name = "项目", value_parser = parse_scenario, conflicts_with = "store")]
+    parts: Vec<Scenario>,
     /// 只测哪些,用逗号隔开:core 核心,payments 支付,http 一笔一请求,single 一次一笔,memory 内存,growth 人多账多,statement 明细第一页,restart 杀掉后重启;不写就都测
     #[arg(long, value_name = "项目", value_delimiter = ',', value_parser = parse_scenario)]
     only: Vec<Scenario>,
@@ -22,6 +25,9 @@ pub struct BenchArgs {
     /// 每次的支付笔数,默认二十万
     #[arg(long, default_value_t = 200_000, hide_default_value = true, value_name = "笔数", value_parser = parse_count)]
     payments: u64,
+    /// 经 HTTP 签名付款每次的笔数,默认两万
+    #[arg(long, default_value_t = 20_000, hide_default_value = true, value_name = "笔数", value_parser = parse_count)]
+    http_payments: u64,
     /// HTTP 部分的参保人数,默认六万;每人要登录一次,一天最多转三笔
     #[arg(long, default_value_t = 60_000, hide_default_value = true, value_name = "人数", value_parser = parse_count)]
     http_holders: u64,
@@ -79,7 +85,8 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
     if let Some(task) = &args.task {
         return bench::run_task(task).await;
     }
-    let only = if args.only.is_empty() { Scenario::ALL.map(|(_, scenario)| scenario).to_vec() } else { args.only };
+    let named = [args.parts, args.only].concat();
+    let only = if named.is_empty() { Scenario::ALL.map(|(_, scenario)| scenario).to_vec() } else { named };
     bench::run(Plan {
         folder: args.data,
         only,
@@ -87,6 +94,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
         holders: args.holders.next_multiple_of(2),
         transfers: args.transfers,
         payments: args.payments,
+        http_payments: args.http_payments,
         http_holders: args.http_holders.next_multiple_of(2),
         http_transfers: args.http_transfers,
         single: args.single,

@@ -1,6 +1,7 @@
 //! One attempt: signed by the Standard Webhooks, within a time limit, to the addresses that were looked at and nowhere else.
 
 use super::target::{Target, TargetError};
+use super::wire::{self, Tls, WireError};
 use crate::time::rfc3339;
 use gongji_files::webhook::sign;
 use gongji_store::clock::system_now;
@@ -9,7 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// For one attempt, looking the name up and connecting included.
-const WAIT_MAX: Duration = Duration::from_secs(10);
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// What became of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub enum Outcome {
     Status,
     Timeout,
     Unreachable,
+    /// It answers, and cannot prove over TLS who it is.
+    Untrusted,
     NameUnknown,
     /// It leads into a private network.
     AddressRefused,
@@ -35,6 +38,7 @@ impl Outcome {
             Outcome::Status => "status",
             Outcome::Timeout => "timeout",
             Outcome::Unreachable => "unreachable",
+            Outcome::Untrusted => "tls_untrusted",
             Outcome::NameUnknown => "name_unknown",
             Outcome::AddressRefused => "address_refused",
         }
@@ -76,7 +80,8 @@ pub async fn attempt(webhook: &Webhook, message: &str, body: &[u8], allows_loopb
     let work = async {
         let target = Target::parse(webhook.url.reveal(), allows_loopback)?;
         let addresses = target.addresses().await?;
-        Ok::<_, TargetError>(post(&target, &addresses, message, &signatures(webhook, now), body).await)
+        let tls = wire::of_system().await;
+        Ok::<_, TargetError>(post(&target, &addresses, &tls, message, &signatures(webhook, now), body).await)
     };
     match tokio::time::timeout(WAIT_MAX, work).await {
         Ok(Ok(made)) => made,
@@ -98,29 +103,15 @@ fn signatures(webhook: &Webhook, now: i64) -> Box<Signatures<'_>> {
     })
 }
 
-async fn post(target: &Target, addresses: &[SocketAddr], message: &str, signatures: &Signatures<'_>, body: &[u8]) -> Attempt {
-    let client = reqwest::Client::builder()
-        // The receiver's answer must not lead us elsewhere.
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .resolve_to_addrs(target.host(), addresses)
-        .pool_max_idle_per_host(0)
-        .timeout(WAIT_MAX)
-        .user_agent("gongji-webhooks/1")
-        .build();
-    let Ok(client) = client else { return Outcome::Unreachable.into() };
+async fn post(target: &Target, addresses: &[SocketAddr], tls: &Tls, message: &str, signatures: &Signatures<'_>, body: &[u8]) -> Attempt {
     // By the machine's clock: the receiver compares it with its own, also where a sandbox's clock was moved.
     let at = system_now() / 1_000;
-    let request = client
-        .post(target.url.clone())
-        .header("content-type", "application/json")
-        .header("webhook-id", message)
-        .header("webhook-timestamp", at.to_string())
-        .header("webhook-signature", signatures(message, at, body))
-        .body(body.to_vec());
-    match request.send().await {
-        Ok(answer) => {
-            let status = answer.status();
+    let (timestamp, signature) = (at.to_string(), signatures(message, at, body));
+    let headers =
+        [("content-type", "application/json"), ("webhook-id", message), ("webhook-timestamp", &timestamp), ("webhook-signature", &signature)];
+    match wire::post(target, addresses, tls, &headers, body).await {
+        // The receiver's answer must not lead us elsewhere: a redirect is a status like any other.
+        Ok(status) => {
             let outcome = match status.as_u16() {
                 410 => Outcome::Gone,
                 _ if status.is_success() => Outcome::Delivered,
@@ -128,8 +119,8 @@ async fn post(target: &Target, addresses: &[SocketAddr], message: &str, signatur
             };
             Attempt { outcome, status: Some(status.as_u16().into()) }
         }
-        Err(error) if error.is_timeout() => Outcome::Timeout.into(),
-        Err(_) => Outcome::Unreachable.into(),
+        Err(WireError::Untrusted) => Outcome::Untrusted.into(),
+        Err(WireError::Unreachable) => Outcome::Unreachable.into(),
     }
 }
 
@@ -217,7 +208,7 @@ mod tests {
         let (address, seen) = receiver().await;
         // Nobody can resolve this name: the attempt only arrives if it keeps to the addresses that were looked at.
         let target = Target::parse(&format!("http://rebound.invalid:{}/ok", address.port()), false).unwrap();
-        let made = post(&target, &[address], "msg_1", &|_, _, _| "v1,".to_owned(), b"{}").await;
+        let made = post(&target, &[address], &wire::of_system().await, "msg_1", &|_, _, _| "v1,".to_owned(), b"{}").await;
         assert_eq!(made.outcome, Outcome::Delivered);
         assert_eq!(seen.lock().unwrap().len(), 1);
     }

@@ -18,7 +18,7 @@ pub struct Target {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    #[error("not an http:// address with a host and without user, password and fragment")]
+    #[error("not an http:// or https:// address with a host and without user, password and fragment")]
     Malformed,
     #[error("an address inside a machine or a private network")]
     Internal,
@@ -33,8 +33,7 @@ impl Target {
     /// It is malformed, or names an internal address outright. A name is looked at each time it is used.
     pub fn parse(text: &str, allows_loopback: bool) -> Result<Target, TargetError> {
         let url = Url::parse(text).map_err(|_| TargetError::Malformed)?;
-        // TLS ends in a proxy beside the program (docs/dependencies.md), for what goes out as for what comes in.
-        let is_plain = url.scheme() == "http" && url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+        let is_plain = matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
         if text.len() > URL_LEN_MAX || !is_plain || url.host_str().is_none_or(str::is_empty) || url.port_or_known_default().is_none_or(|port| port == 0) {
             return Err(TargetError::Malformed);
         }
@@ -47,6 +46,10 @@ impl Target {
 
     pub fn host(&self) -> &str {
         self.url.host_str().expect("a target has a host").trim_start_matches('[').trim_end_matches(']')
+    }
+
+    pub fn is_encrypted(&self) -> bool {
+        self.url.scheme() == "https"
     }
 
     /// The host where it is an address. However it was written (`0x7f.1`, `2130706433`), the parser has made it plain.
@@ -163,10 +166,12 @@ mod tests {
             "http://[2001:db8::1]/",
             "http://[ff02::1]/",
             "http://[::7f00:1]/",
+            "https://127.0.0.1/",
+            "https://[fd00::1]:8443/",
         ] {
             check(text, false, Some(TargetError::Internal));
         }
-        for text in ["http://8.8.8.8/", "http://[2400:3200::1]:8080/gongji", "http://172.32.0.1/", "http://100.128.0.1/", "http://hook.example:8443/a?b=c"] {
+        for text in ["http://8.8.8.8/", "http://[2400:3200::1]:8080/gongji", "http://172.32.0.1/", "http://100.128.0.1/", "http://hook.example:8443/a?b=c", "https://hook.example/a"] {
             check(text, false, None);
         }
         // A sandbox reaches its own machine, and nothing else inside.
@@ -180,10 +185,10 @@ mod tests {
         for text in [
             "",
             "hook.example",
-            "https://hook.example/",
             "ftp://hook.example/",
             "file:///etc/passwd",
             "http://user@hook.example/",
+            "https://user@hook.example/",
             "http://u:p@hook.example/",
             "http://hook.example/#part",
             "http://",

@@ -30,7 +30,7 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct WebhookRequest {
-    /// Where to post to: `http://`, at most 500 characters, no user, password or fragment. It must lead to the open network; a sandbox also sends to
+    /// Where to post to: `https://` or `http://`, at most 500 characters, no user, password or fragment. It must lead to the open network; a sandbox also sends to
     /// its own machine.
     #[schema(example = "http://127.0.0.1:9000/gongji")]
     url: String,
@@ -79,7 +79,7 @@ struct AttemptBody {
     attempt: u32,
     at: String,
     /// `delivered` (2xx), `gone` (410: the message is given up), `status` (any other; redirects are not followed), `timeout` (ten seconds),
-    /// `unreachable`, `name_unknown`, `address_refused` (it leads into a private network).
+    /// `unreachable`, `tls_untrusted` (its certificate is not for this name, or by nobody whom the platform's machine believes), `name_unknown`, `address_refused` (it leads into a private network).
     #[schema(example = "delivered")]
     outcome: String,
     /// HTTP status of the answer, if there was one.
@@ -133,7 +133,7 @@ fn id_from(text: &str) -> Result<u64, Problem> {
 fn wrong_url(error: TargetError) -> Problem {
     let words = match error {
         TargetError::Internal => "这个地址在内部网络里,不能发到那里。",
-        TargetError::Malformed | TargetError::NameUnknown => "地址要像 http://主机:端口/路径,不带用户名、密码和 #。",
+        TargetError::Malformed | TargetError::NameUnknown => "地址要像 https://主机:端口/路径(或 http://),不带用户名、密码和 #。",
     };
     Problem::field("url", words, error.to_string())
 }
