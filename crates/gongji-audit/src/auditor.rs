@@ -346,6 +346,7 @@ impl Auditor {
                 self.person(at, *holder).map(drop)
             }
             Fact::CodeIssued(code) => self.person(at, code.holder).map(drop),
+            Fact::CodeDecoded { holder, .. } => self.person(at, *holder).map(drop),
             Fact::OrderPlaced(order) => {
                 let books = self.books(at);
                 books.lines += 1;

@@ -218,6 +218,7 @@ pub enum Fact<'a> {
         #[serde(borrow)]
         deed: Deed<'a>,
     },
+    CodeDecoded { code: Id, holder: HolderId, decoding: Decoding },
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -311,6 +312,14 @@ pub struct Code {
     pub first: PayFirst,
     pub expires: i64,
     pub used: Option<Id>,
+}
+
+/// Who has read a code.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Decoding {
+    pub institution: InstitutionId,
+    pub business: Option<Business>,
+    pub until: i64,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -516,6 +525,8 @@ pub enum Setting {
     CodeMs(i64),
     HoldMs(i64),
     MutualAidInside(bool),
+    InpatientHoldMs(i64),
+    DecodedMs(i64),
 }
 
 /// Where money stands.
@@ -731,6 +742,7 @@ pub enum Reason {
     ApprovalStale,
     LoginTaken,
     NothingToChange,
+    CodeElsewhere,
 }
 
 impl Account {

@@ -22,7 +22,7 @@ mod field;
 mod key;
 mod message;
 
-pub use digest::content_digest;
+pub use digest::{BodyDigest, content_digest};
 pub use field::{COMPONENTS_MAX, FIELD_LEN_MAX, NONCE_LEN_MAX, NONCE_LEN_MIN};
 pub use key::{KEY_ID_LEN, KeyError, Profile, SIGNATURE_LEN, SigningKey, VerifyingKey};
 pub use message::{Headers, Presented, Refused, Request, Response, Signed, authority, sign_request, sign_response, verify_response};

@@ -86,6 +86,8 @@ pub fn found(world: &mut World) -> Check {
         Setting::OneAtATime(false),
         Setting::ReturnedCounts(false),
         Setting::HoldMs(300_000),
+        Setting::InpatientHoldMs(900_000),
+        Setting::DecodedMs(20_000),
         Setting::DailyCountMax(9),
         Setting::PlaceCooldownDays(1),
         Setting::ClosedHours { from: 0, to: 0 },

@@ -13,7 +13,7 @@ use gongji_store::store::Record;
 use gongji_wallet::command::{Command, PlaceOrder};
 use gongji_wallet::event::{Event, Fact, Message, Outcome, institution_part};
 use gongji_wallet::ids::{CodeId, OrderId, PaymentId, RequestKey, TransferId};
-use gongji_wallet::object::{Code, Enrolment, OrderState, PaymentState, Purpose, Purse, Transfer, TransferState};
+use gongji_wallet::object::{Code, Decoding, Enrolment, OrderState, PaymentState, Purpose, Purse, Transfer, TransferState};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -145,6 +145,8 @@ pub struct Model {
     pub payments: BTreeMap<PaymentId, Paid>,
     pub orders: BTreeMap<OrderId, Ordered>,
     pub codes: BTreeMap<CodeId, (Code, bool)>,
+    /// Who has read which code.
+    pub decodings: BTreeMap<CodeId, Decoding>,
     pub claims: BTreeMap<(HolderId, u16), PaymentId>,
     pub answers: BTreeMap<(Part, RequestKey), Known>,
     /// What clients asked, by partition, key and fingerprint.
@@ -190,6 +192,7 @@ impl Model {
             payments: BTreeMap::new(),
             orders: BTreeMap::new(),
             codes: BTreeMap::new(),
+            decodings: BTreeMap::new(),
             claims: BTreeMap::new(),
             answers: BTreeMap::new(),
             asked: BTreeMap::new(),

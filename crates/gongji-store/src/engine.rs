@@ -23,7 +23,7 @@ use gongji_wallet::Request;
 use gongji_wallet::directory::Directory;
 use gongji_wallet::event::institution_part;
 use gongji_wallet::ids::{CodeId, Key, OrderId, PaymentId, TransferId};
-use gongji_wallet::object::{Claim, Holder, Incoming, Line, Object, Order, Outgoing, Payee, Payment, Taking, Transfer};
+use gongji_wallet::object::{Claim, Code, Decoding, Holder, Incoming, Line, Object, Order, Outgoing, Payee, Payment, Taking, Transfer};
 use opening::Opener;
 use sharing::Sharing;
 use std::net::TcpListener;
@@ -347,11 +347,10 @@ impl Engine {
         })
     }
 
-    pub fn code(&self, part: Part, id: CodeId) -> Result<Option<gongji_wallet::object::Code>, Fault> {
-        Ok(match self.object(part, Key::Code(id))?.as_deref() {
-            Some(Object::Code(code)) => Some(code.clone()),
-            _ => None,
-        })
+    /// A code, and who has read it.
+    pub fn code(&self, part: Part, id: CodeId) -> Result<Option<(Code, Option<Decoding>)>, Fault> {
+        let object = self.object(part, Key::Code(id))?;
+        Ok(object.as_deref().and_then(Object::as_code).map(|(code, decoding)| (code.clone(), decoding.copied())))
     }
 
     /// Statement lines of a holder, newest first, from `before` (exclusive; `None` for the newest), at most `max` that `wanted` picks.

@@ -256,6 +256,10 @@ impl Work<'_> {
                 self.put(Key::Code(code.id), Object::Code(code.clone()));
                 self.holder_mut(code.holder).code = Some(code.id);
             }
+            Fact::CodeDecoded { code: id, decoding, .. } => {
+                let code = self.code_mut(*id).clone();
+                self.put(Key::Code(*id), Object::Decoded(Box::new(Decoded { code, decoding: *decoding })));
+            }
             Fact::OrderPlaced(order) => {
                 let partition = self.partition_mut();
                 partition.lines += 1;

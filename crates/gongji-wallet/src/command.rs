@@ -4,10 +4,10 @@ use crate::approval::{Action, Verdict};
 use crate::directory::DirectoryChange;
 use crate::event::{Message, Payer, Quote};
 use crate::ids::{ApprovalId, CodeId, Key, OperatorId, OrderId, PaymentId, RequestKey, TransferId};
-use crate::object::{Bill, Enrolment, FreezeReason, PayFirst, Visit};
+use crate::object::{Bill, Business, Enrolment, FreezeReason, PayFirst, Visit};
 use crate::operator::{Deed, Operator};
 use crate::reason::Reason;
-use gongji_ledger::{AreaCode, Fen, HolderId, Part};
+use gongji_ledger::{AreaCode, Fen, HolderId, InstitutionId, Part};
 use serde::{Deserialize, Serialize};
 use sm3::{Digest, Sm3};
 
@@ -209,6 +209,12 @@ pub enum Command {
     },
     /// An object reached its deadline.
     Due(Key),
+    /// An institution has read this code, for this kind of care if it says so: from now on the code is for nobody else. Asked at the payer's partition.
+    DecodeCode {
+        code: CodeId,
+        institution: InstitutionId,
+        business: Option<Business>,
+    },
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

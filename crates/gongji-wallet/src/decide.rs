@@ -103,6 +103,7 @@ fn run(work: &mut Work, request: &Request) -> Result<Reply, Stop> {
         Command::DeclineTransfer { id, receiver, by } => transfer::decline(work, *id, *receiver, *by),
         Command::CancelTransfer { id, sender } => transfer::cancel(work, *id, *sender),
         Command::IssueCode { holder, by, code, first } => payment::issue_code(work, *holder, *by, *code, *first),
+        Command::DecodeCode { code, institution, business } => payment::decode(work, *code, *institution, *business),
         Command::PlaceOrder(order) => payment::place_order(work, order),
         Command::ReverseOrder { order, number } => payment::reverse_order(work, *order, number),
         Command::Capture { payment, order, amount, last } => payment::capture(work, *payment, *order, *amount, *last),

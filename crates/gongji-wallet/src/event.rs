@@ -196,6 +196,12 @@ pub enum Fact {
         operator: OperatorId,
         deed: Deed,
     },
+    /// An institution has read a code: it is for them alone from now on.
+    CodeDecoded {
+        code: CodeId,
+        holder: HolderId,
+        decoding: Decoding,
+    },
 }
 
 /// What one partition tells another.
@@ -386,6 +392,7 @@ impl Event {
                 visit(Key::Code(code.id))?;
                 visit(Key::Holder(code.holder))?;
             }
+            Fact::CodeDecoded { code, .. } => visit(Key::Code(*code))?,
             Fact::OrderPlaced(order) => {
                 visit(Key::Order(order.id))?;
                 visit(Key::Till(order.id.institution))?;

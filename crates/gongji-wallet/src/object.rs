@@ -32,6 +32,8 @@ pub enum Object {
     Operators(Box<Operators>),
     Approval(Box<Approval>),
     OpenApprovals(OpenApprovals),
+    /// A code that an institution has read.
+    Decoded(Box<Decoded>),
 }
 
 impl Object {
@@ -58,6 +60,15 @@ impl Object {
         }
     }
 
+    /// The code, and who has read it.
+    pub fn as_code(&self) -> Option<(&Code, Option<&Decoding>)> {
+        match self {
+            Object::Code(code) => Some((code, None)),
+            Object::Decoded(decoded) => Some((&decoded.code, Some(&decoded.decoding))),
+            _ => None,
+        }
+    }
+
     /// Whether it never changes after it was made.
     pub fn is_made_once(&self) -> bool {
         matches!(self, Object::Answer(_) | Object::Made(_))
@@ -72,7 +83,7 @@ impl Object {
             Object::Order(order) => !matches!(order.state, OrderState::Placed),
             Object::Approval(approval) => approval.state.is_final(),
             // Most codes are shown and never used; nothing tells memory when one has expired.
-            Object::Code(_) | Object::Claim(_) | Object::Answer(_) | Object::Made(_) => true,
+            Object::Code(_) | Object::Decoded(_) | Object::Claim(_) | Object::Answer(_) | Object::Made(_) => true,
             _ => false,
         }
     }
@@ -430,6 +441,30 @@ pub struct Code {
     pub first: PayFirst,
     pub expires: i64,
     pub used: Option<PaymentId>,
+}
+
+/// Who has read a code: it is for them alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Decoding {
+    pub institution: InstitutionId,
+    /// The kind of care it was read for, where that was said.
+    pub business: Option<Business>,
+    /// It pays until then, whatever the code itself said (ms).
+    pub until: i64,
+}
+
+impl Decoding {
+    /// Whether this institution may use it for this kind of care; for some kind, where none is said.
+    pub fn is_for(&self, institution: InstitutionId, business: Option<Business>) -> bool {
+        let fits = |said: Business| business.is_none_or(|business| business == said);
+        self.institution == institution && self.business.is_none_or(fits)
+    }
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Decoded {
+    pub code: Code,
+    pub decoding: Decoding,
 }
 
 /// A bill at an institution: total = fund + own + institution.

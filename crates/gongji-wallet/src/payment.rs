@@ -21,7 +21,7 @@ use crate::person::sweep_refunded;
 use crate::reason::Reason;
 use crate::transfer::{purse_account, use_proof};
 use crate::work::{Stop, Work};
-use gongji_ledger::{Account, AreaCode, Fen, GrantKind, HolderId, Lot, Move, planted};
+use gongji_ledger::{Account, AreaCode, Fen, GrantKind, HolderId, InstitutionId, Lot, Move, planted};
 
 /// Largest bill (fen): one million yuan.
 pub const BILL_MAX: Fen = Fen(100_000_000);
@@ -50,6 +50,51 @@ pub(crate) fn issue_code(work: &mut Work, holder: HolderId, by: HolderId, id: Co
     work.assume_absent(Key::Code(id));
     work.emit(Fact::CodeIssued(Code { id, holder, by, first, expires, used: None }), Vec::new())?;
     Ok(Reply::Fixed(Outcome::Code { expires }))
+}
+
+/// An institution reads a code: it is for them alone from now on, and stays good for a while. Reading it again changes nothing.
+pub(crate) fn decode(work: &mut Work, id: CodeId, institution: InstitutionId, business: Option<Business>) -> Result<Reply, Stop> {
+    let (code, decoding) = usable_code(work, id, institution, business)?;
+    let person = work.known_holder(code.holder)?;
+    let (mut reasons, place) = payer_reasons(&person);
+    let has_wallet = person.wallet.is_some();
+    drop(person);
+    match work.directory.institutions.get(&institution).map(|known| known.area) {
+        None => reasons.push(Reason::InstitutionUnknown),
+        Some(area) if has_wallet && place != area => reasons.push(Reason::WrongPlace { place }),
+        Some(_) => {}
+    }
+    if !reasons.is_empty() {
+        return Err(Stop::Refused(reasons));
+    }
+    if let Some(decoding) = decoding {
+        return Ok(Reply::Fixed(Outcome::Code { expires: decoding.until }));
+    }
+    let until = work.stamp + work.directory.rules(place, day_of(work.stamp)).decoded_ms;
+    work.emit(Fact::CodeDecoded { code: id, holder: code.holder, decoding: Decoding { institution, business, until } }, Vec::new())?;
+    Ok(Reply::Fixed(Outcome::Code { expires: until }))
+}
+
+/// A code that may still pay at this institution.
+fn usable_code(work: &mut Work, id: CodeId, institution: InstitutionId, business: Option<Business>) -> Result<(Code, Option<Decoding>), Stop> {
+    let object = work.object(Key::Code(id))?;
+    let Some((code, decoding)) = object.as_deref().and_then(Object::as_code).map(|(code, decoding)| (code.clone(), decoding.copied())) else {
+        return Err(Reason::CodeUnknown.into());
+    };
+    if code.used.is_some() && !planted("code-pays-twice") {
+        return Err(Reason::CodeUsed.into());
+    }
+    if decoding.is_some_and(|decoding| !decoding.is_for(institution, business)) {
+        return Err(Reason::CodeElsewhere.into());
+    }
+    // A newer code replaces an older one, and an agent's is worth nothing once the agent may not act any more.
+    let person = work.known_holder(code.holder)?;
+    let is_newest = person.code == Some(id) || planted("replaced-code-pays") || planted("code-pays-twice");
+    let is_current = is_newest && (person.may_act(code.by) || planted("code-of-a-former-agent-pays"));
+    if is_overdue(work.stamp, decoding.map_or(code.expires, |decoding| decoding.until)) || !is_current {
+        return Err(Reason::CodeExpired.into());
+    }
+    Ok((code, decoding))
 }
 
 /// What stands against this person paying at all; and the area whose rules hold.
@@ -158,20 +203,7 @@ fn try_hold(work: &mut Work, request: &HoldRequest) -> Result<OrderState, Stop> 
     let stamp = work.stamp;
     let (holder, by, first, code, proof) = match request.payer {
         Payer::Code(id) => {
-            let code = match work.object(Key::Code(id))?.as_deref() {
-                Some(Object::Code(code)) => code.clone(),
-                _ => return Err(Reason::CodeUnknown.into()),
-            };
-            if code.used.is_some() && !planted("code-pays-twice") {
-                return Err(Reason::CodeUsed.into());
-            }
-            // A newer code replaces an older one, and an agent's is worth nothing once the agent may not act any more.
-            let person = work.known_holder(code.holder)?;
-            let is_newest = person.code == Some(id) || planted("replaced-code-pays") || planted("code-pays-twice");
-            let is_current = is_newest && (person.may_act(code.by) || planted("code-of-a-former-agent-pays"));
-            if is_overdue(stamp, code.expires) || !is_current {
-                return Err(Reason::CodeExpired.into());
-            }
+            let (code, _) = usable_code(work, id, request.order.institution, Some(request.visit.business))?;
             (code.holder, code.by, code.first, Some(id), None)
         }
         Payer::Holder { holder, by, first, proof } => {
@@ -210,7 +242,7 @@ fn try_hold(work: &mut Work, request: &HoldRequest) -> Result<OrderState, Stop> 
         work.emit(proof, Vec::new())?;
     }
     let purpose = Purpose::Order { order: request.order, area: request.area, bill: request.bill, visit: request.visit, insurance };
-    let payment = new_payment(request.payment, holder, by, code, purpose, &taken, stamp, stamp + rules.hold_ms, rules.version);
+    let payment = new_payment(request.payment, holder, by, code, purpose, &taken, stamp, stamp + rules.hold_ms_of(request.visit.business), rules.version);
     let state = OrderState::Held { personal: split.personal, wallet: split.wallet };
     emit_hold(work, payment, &taken)?;
     Ok(state)

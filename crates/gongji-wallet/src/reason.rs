@@ -139,6 +139,8 @@ pub enum Reason {
     LoginTaken,
     /// What is proposed changes nothing, or cannot be done as it stands.
     NothingToChange,
+    /// Another institution has read the code, or this one for another kind of care.
+    CodeElsewhere,
 }
 
 /// What a reason says to people.
@@ -398,6 +400,12 @@ impl Reason {
             }
             Reason::LoginTaken => say("LOGIN_TAKEN", "这个登录名已经有人用。", "Login name already used", "换一个登录名。"),
             Reason::NothingToChange => say("NOTHING_TO_CHANGE", "这样提交什么都不会变。", "It would change nothing", "核对要改成什么,再提交。"),
+            Reason::CodeElsewhere => say(
+                "CODE_ELSEWHERE",
+                "这个付款码是给别家机构或别的业务扫的。",
+                "The code was decoded by another institution, or for another kind of care",
+                "请付款人刷新后重新出示。",
+            ),
             Reason::VersionTaken => say("VERSION_TAKEN", "这个规则版本号已经用过了。", "Rule version already used", "换一个新版本号。"),
         }
     }

@@ -1,6 +1,7 @@
 //! The settings of the product's rules, by region and effective date.
 
 use crate::day::Day;
+use crate::object::Business;
 use gongji_ledger::{AreaCode, Fen, GrantKind, planted};
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,10 @@ pub struct Rules {
     pub hold_ms: i64,
     /// Whether what a wallet pays (mutual aid) is counted inside the personal account's payment when institutions are told, or beside it.
     pub mutual_aid_inside: bool,
+    /// As `hold_ms`, for a stay in hospital: it is captured in parts while it lasts.
+    pub inpatient_hold_ms: i64,
+    /// How long a code that an institution has decoded stays good there (ms).
+    pub decoded_ms: i64,
 }
 
 impl Default for Rules {
@@ -54,11 +59,18 @@ impl Default for Rules {
             code_ms: 60_000,
             hold_ms: 24 * 3_600_000,
             mutual_aid_inside: false,
+            inpatient_hold_ms: 30 * 24 * 3_600_000,
+            decoded_ms: 5 * 60_000,
         }
     }
 }
 
 impl Rules {
+    /// Life of a hold for this kind of care (ms).
+    pub fn hold_ms_of(&self, business: Business) -> i64 {
+        if business == Business::Inpatient { self.inpatient_hold_ms } else { self.hold_ms }
+    }
+
     /// Whether transfers rest at this time of day (ms since midnight).
     pub fn is_closed_at(&self, ms_of_day: i64) -> bool {
         let (from, to) = (i64::from(self.closed_from) * 60_000, i64::from(self.closed_to) * 60_000);
@@ -83,6 +95,8 @@ pub enum Setting {
     CodeMs(i64),
     HoldMs(i64),
     MutualAidInside(bool),
+    InpatientHoldMs(i64),
+    DecodedMs(i64),
 }
 
 const DAY_MINUTES: u16 = 24 * 60;
@@ -97,7 +111,7 @@ impl Setting {
             Setting::ReturnAt(minute) => *minute < DAY_MINUTES,
             // Money that is granted is no longer the contributor's own account.
             Setting::Kind(kind) => *kind != GrantKind::Own,
-            Setting::CodeMs(life) | Setting::HoldMs(life) => (1_000..=YEAR_MS).contains(life),
+            Setting::CodeMs(life) | Setting::HoldMs(life) | Setting::InpatientHoldMs(life) | Setting::DecodedMs(life) => (1_000..=YEAR_MS).contains(life),
             Setting::DailyCountMax(_)
             | Setting::DailyTotalMax(None)
             | Setting::OneAtATime(_)
@@ -183,6 +197,8 @@ pub fn resolve(changes: &[RuleChange], area: AreaCode, day: Day) -> Rules {
                 Setting::CodeMs(value) => rules.code_ms = value,
                 Setting::HoldMs(value) => rules.hold_ms = value,
                 Setting::MutualAidInside(value) => rules.mutual_aid_inside = value,
+                Setting::InpatientHoldMs(value) => rules.inpatient_hold_ms = value,
+                Setting::DecodedMs(value) => rules.decoded_ms = value,
             }
         }
     }

@@ -473,6 +473,7 @@ impl<'m> Work<'m> {
     pub(crate) fn code_mut(&mut self, id: crate::ids::CodeId) -> &mut Code {
         match self.edit(Key::Code(id)) {
             Object::Code(code) => code,
+            Object::Decoded(decoded) => &mut decoded.code,
             other => unreachable!("a code's key leads to {other:?}"),
         }
     }

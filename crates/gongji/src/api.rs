@@ -52,6 +52,8 @@ pub fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .method_not_allowed_fallback(|| async { Problem::from(Edge::MethodNotAllowed) })
         .route("/openapi.json", get(|| async { ([(CONTENT_TYPE, "application/json")], DOCUMENT_TEXT.as_str()).into_response() }))
         .route("/api/{*rest}", any(|| async { Problem::from(Edge::RouteUnknown) }))
+        // Beside the gateway's own address: whoever mistypes it is told as on every other door.
+        .route("/fsi/{*rest}", any(|| async { Problem::from(Edge::RouteUnknown) }))
 }
 
 fn routes(is_sandbox: bool) -> OpenApiRouter<Arc<App>> {

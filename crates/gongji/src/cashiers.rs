@@ -6,8 +6,10 @@
 
 mod book;
 mod cast;
+mod signing;
 mod story;
 
+pub use signing::{Share, Signing};
 pub use story::Story;
 
 use crate::cli::say;
@@ -35,6 +37,8 @@ pub struct Plan {
     pub seed: u64,
     pub orders: usize,
     pub institutions: usize,
+    /// Who signs; nobody does unless given.
+    pub signing: Option<Signing>,
 }
 
 /// What came of it.
@@ -168,7 +172,7 @@ fn tell(outcome: &Outcome, book: &Book, tills: &[cast::Till]) {
     say("\n每家机构自己的账:\n");
     for till in tills {
         let (orders, captured, refunded) = book.of(&till.code);
-        say(&format!("  {}  {orders:>4} 单  收 {:>12}  退 {:>12}  {}\n", till.code, yuan(captured), yuan(refunded), till.name));
+        say(&format!("  {}  {orders:>4} 单  收 {:>12}  退 {:>12}  {} · {}\n", till.code, yuan(captured), yuan(refunded), till.name, till.way()));
     }
     say(&format!("  合计 {} 单,收 {},退 {}\n\n", outcome.orders, yuan(outcome.captured), yuan(outcome.refunded)));
     if outcome.differences.is_empty() {

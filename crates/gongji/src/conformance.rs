@@ -11,6 +11,7 @@ mod keys;
 mod kit;
 mod report;
 
+pub(crate) use client::Message;
 pub use keys::{Institution, Keys, KeysFile, Payer};
 pub use report::{Group, Ran, Report};
 

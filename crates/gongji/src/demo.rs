@@ -36,7 +36,7 @@ impl Drop for Temporary {
 pub async fn run(partitions: Part) -> anyhow::Result<()> {
     let begin = Instant::now();
     say(&format!("共济演示:在临时目录里启动一个沙箱({partitions} 个分区),通过 HTTP 把整个流程走一遍。\n\n"));
-    on_a_sandbox_of_its_own(partitions, false, async |origin| {
+    on_a_sandbox_of_its_own(partitions, false, async |origin, _| {
         let told = acts::play(&Client::new(&origin)?).await;
         if let Err(error) = told {
             say(&format!("\n演示停在这里:{}\n", crate::cli::failed(&error)));
@@ -49,8 +49,12 @@ pub async fn run(partitions: Part) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Serves a sandbox in a temporary folder, plays against its address, and lets the auditor look at the books that are left.
-pub(crate) async fn on_a_sandbox_of_its_own<T>(partitions: Part, with_history: bool, play: impl AsyncFnOnce(String) -> anyhow::Result<T>) -> anyhow::Result<T> {
+/// Serves a sandbox in a temporary folder, plays against its address with what lies in the folder, and lets the auditor look at the books that are left.
+pub(crate) async fn on_a_sandbox_of_its_own<T>(
+    partitions: Part,
+    with_history: bool,
+    play: impl AsyncFnOnce(String, &Path) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let folder = Temporary::new()?;
     let told = serve_for(&folder.0, partitions, with_history, play).await?;
     let report = crate::verify::run(&folder.0, true)?;
@@ -60,7 +64,7 @@ pub(crate) async fn on_a_sandbox_of_its_own<T>(partitions: Part, with_history: b
 }
 
 /// Starts the server, plays, and stops it again, so that the books below are at rest.
-async fn serve_for<T>(folder: &Path, partitions: Part, with_history: bool, play: impl AsyncFnOnce(String) -> anyhow::Result<T>) -> anyhow::Result<T> {
+async fn serve_for<T>(folder: &Path, partitions: Part, with_history: bool, play: impl AsyncFnOnce(String, &Path) -> anyhow::Result<T>) -> anyhow::Result<T> {
     let plan = Plan { folder: folder.to_owned(), store: None, partitions: Some(partitions), clock: sandbox::start_of_clock(), with_history };
     let running = sandbox::start(&plan, &|_| indicatif::ProgressBar::hidden()).await?;
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
@@ -69,7 +73,7 @@ async fn serve_for<T>(folder: &Path, partitions: Part, with_history: bool, play:
     let router = server::router(Arc::clone(&running.app), server::Profile::sandbox());
     let serving = tokio::spawn(server::serve(listener, Arc::clone(&running.app.metrics), router, async move { drop(stopped.await) }));
     let ticking = tokio::spawn(crate::jobs::tick(Arc::clone(&running.app)));
-    let told = play(origin).await;
+    let told = play(origin, folder).await;
     let _ = stop.send(());
     serving.await??;
     ticking.abort();

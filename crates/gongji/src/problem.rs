@@ -439,6 +439,7 @@ pub fn status_of(reason: &Reason) -> StatusCode {
         | TransferOverdue
         | CodeExpired
         | CodeUsed
+        | CodeElsewhere
         | InstitutionNotReady
         | WrongPlace { .. }
         | OrderConflict

@@ -9,6 +9,7 @@ mod check;
 pub mod entrance;
 mod published;
 mod refusal;
+mod upload;
 
 pub use check::{NoAnswer, OnApi, SignedBy, check};
 pub use published::{WELL_KNOWN, platform_keys};
@@ -80,6 +81,7 @@ pub struct Trust {
     access: Mutex<HashMap<InstitutionId, (i64, Arc<Access>)>>,
     answering: OnceLock<[SigningKey; 2]>,
     entrance: OnceLock<entrance::Entrance>,
+    uploads: upload::Uploads,
 }
 
 impl Default for Trust {
@@ -90,7 +92,7 @@ impl Default for Trust {
 
 impl Trust {
     pub fn with_clock(clock: Arc<dyn Clock>) -> Trust {
-        Trust { clock, known: RwLock::default(), access: Mutex::default(), answering: OnceLock::new(), entrance: OnceLock::new() }
+        Trust { clock, known: RwLock::default(), access: Mutex::default(), answering: OnceLock::new(), entrance: OnceLock::new(), uploads: Default::default() }
     }
 
     /// The machine's time (ms).

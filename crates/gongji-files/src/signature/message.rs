@@ -1,5 +1,6 @@
 //! What of a message is signed, and the signing and checking of requests and answers.
 
+use super::digest::BodyDigest;
 use super::field::{self, Component, NONCE_LEN_MAX, NONCE_LEN_MIN};
 use super::key::{Profile, SigningKey, VerifyingKey};
 use super::{CONTENT_DIGEST, IDEMPOTENCY_KEY, SIGNATURE, SIGNATURE_INPUT, digest};
@@ -154,6 +155,30 @@ impl Presented {
             None if body.is_empty() => {}
             None => return Err(Refused::Missing(CONTENT_DIGEST)),
         }
+        self.check_signature(key)
+    }
+
+    /// Whether `key` signed this request, whose body is still to come: what is signed covers the digest that the body must have.
+    ///
+    /// # Errors
+    /// As [`Presented::verify`], for what can be known without the body.
+    pub fn verify_ahead(&self, key: &VerifyingKey) -> Result<(), Refused> {
+        check_algorithm(key, self.algorithm.as_deref())?;
+        if self.digest.is_none() {
+            return Err(Refused::Missing(CONTENT_DIGEST));
+        }
+        self.check_signature(key)
+    }
+
+    /// Whether the body that came after [`Presented::verify_ahead`] is the one that was signed.
+    ///
+    /// # Errors
+    /// It is another.
+    pub fn verify_body(&self, key: &VerifyingKey, body: BodyDigest) -> Result<(), Refused> {
+        digest::check_finished(key.profile(), self.digest.as_deref().unwrap_or_default(), &body.finish())
+    }
+
+    fn check_signature(&self, key: &VerifyingKey) -> Result<(), Refused> {
         if key.verify(self.base.as_bytes(), &self.signature) { Ok(()) } else { Err(Refused::Differs) }
     }
 

@@ -3,12 +3,12 @@
 use super::directory::day;
 use super::facts::{expected_use, split};
 use super::{At, Check, Known, Model, Person, ensure};
-use gongji_ledger::{Fen, GrantKind, HolderId, Part};
+use gongji_ledger::{Fen, GrantKind, HolderId, InstitutionId, Part};
 use gongji_wallet::Decision;
 use gongji_wallet::command::{Command, Proof, RequestTransfer};
 use gongji_wallet::event::{Outcome, Payer};
-use gongji_wallet::ids::{OrderId, PaymentId, RequestKey};
-use gongji_wallet::object::{Bill, EMPLOYEE, EnrolmentStatus, OrderState, PaymentState, Purpose, RESIDENT, TransferState};
+use gongji_wallet::ids::{CodeId, OrderId, PaymentId, RequestKey};
+use gongji_wallet::object::{Bill, Business, Code, EMPLOYEE, EnrolmentStatus, OrderState, PaymentState, Purpose, RESIDENT, TransferState};
 use gongji_wallet::reason::Reason;
 use std::collections::BTreeMap;
 
@@ -70,6 +70,9 @@ impl Model {
             Outcome::Code { expires } => match command {
                 Command::IssueCode { code, .. } => {
                     ensure(self.codes.get(code).is_some_and(|(code, _)| code.expires == *expires), || "told another expiry of the code".to_owned())
+                }
+                Command::DecodeCode { code, .. } => {
+                    ensure(self.decodings.get(code).is_some_and(|decoding| decoding.until == *expires), || "told another end of the decoded code".to_owned())
                 }
                 _ => Err("a code answers to something else".to_owned()),
             },
@@ -133,6 +136,7 @@ impl Model {
             Command::IssueCode { holder, by, code, first } => {
                 self.codes.get(code).is_some_and(|(code, _)| (code.holder, code.by, code.first) == (*holder, *by, *first))
             }
+            Command::DecodeCode { code, institution, .. } => self.decodings.get(code).is_some_and(|decoding| decoding.institution == *institution),
             Command::PayPremium { payment, payer, insured, area, year, .. } => self.payments.get(payment).is_some_and(|paid| {
                 let purpose = Purpose::Premium { insured: *insured, area: *area, year: *year };
                 paid.holder == *payer && paid.purpose == purpose
@@ -268,6 +272,19 @@ impl Model {
                 reason => self.is_true_of_person_by(at, *holder, *by, reason),
             },
             Command::IssueCode { holder, by, .. } => self.is_true_of_person_by(at, *holder, *by, reason),
+            Command::DecodeCode { code: id, institution, business } => {
+                let code = self.codes.get(id);
+                match (reason, code) {
+                    (Reason::CodeUnknown, code) => code.is_none(),
+                    (Reason::InstitutionUnknown, _) => !self.pinned.institutions.contains_key(institution),
+                    (Reason::CodeUsed, Some((_, is_used))) => *is_used,
+                    (Reason::CodeElsewhere, _) => self.is_decoded_elsewhere(*id, *institution, *business),
+                    (Reason::CodeExpired, Some((code, _))) => self.is_code_over(at, code),
+                    (Reason::WrongPlace { place }, Some((code, _))) => self.is_other_place(code.holder, *institution, *place),
+                    (reason, Some((code, _))) => self.is_true_of_person(at, code.holder, reason),
+                    _ => false,
+                }
+            }
             Command::EndRelation { holder, by, other } => {
                 let relation = self.people.get(holder).and_then(|person| person.relations.get(other));
                 match reason {
@@ -385,6 +402,25 @@ impl Model {
         }
     }
 
+    fn is_decoded_elsewhere(&self, code: CodeId, institution: InstitutionId, business: Option<Business>) -> bool {
+        self.decodings.get(&code).is_some_and(|decoding| {
+            let is_other_care = matches!((decoding.business, business), (Some(read), Some(asked)) if read != asked);
+            decoding.institution != institution || is_other_care
+        })
+    }
+
+    fn is_code_over(&self, at: At, code: &Code) -> bool {
+        let end = self.decodings.get(&code.id).map_or(code.expires, |decoding| decoding.until);
+        let person = self.people.get(&code.holder);
+        at.stamp >= end || person.is_none_or(|person| person.code != Some(code.id) || (code.by != code.holder && !person.agents.contains(&code.by)))
+    }
+
+    fn is_other_place(&self, holder: HolderId, institution: InstitutionId, place: u32) -> bool {
+        let area = self.pinned.institutions.get(&institution).map(|(area, _)| *area);
+        let wallet = self.people.get(&holder).and_then(|person| person.wallet.as_ref());
+        wallet.is_some_and(|wallet| wallet.place == place && Some(wallet.place) != area)
+    }
+
     /// Why a hold was refused, at the payer's side.
     pub(super) fn check_hold_refusal(&self, at: At, payment: PaymentId, reasons: &[Reason]) -> Check {
         let asked = self.placed.get(&payment).ok_or("a hold is refused that nobody asked for")?;
@@ -401,14 +437,12 @@ impl Model {
                 (Reason::CodeUnknown, _) => code.is_none() && proof.is_none(),
                 (Reason::NotFound, person) => person.is_none(),
                 (Reason::CodeUsed, _) => code.is_some_and(|(_, is_used)| *is_used),
-                (Reason::CodeExpired, Some(person)) => code.is_some_and(|(code, _)| {
-                    at.stamp >= code.expires || person.code != Some(code.id) || (code.by != code.holder && !person.agents.contains(&code.by))
-                }),
-                (Reason::NotYours, Some(person)) => by.is_some_and(|by| by != person.id && !person.agents.contains(&by)),
-                (Reason::WrongPlace { place }, Some(person)) => {
-                    let area = self.pinned.institutions.get(&asked.order.institution).map(|(area, _)| *area);
-                    person.wallet.as_ref().is_some_and(|wallet| wallet.place == *place && Some(wallet.place) != area)
+                (Reason::CodeElsewhere, _) => {
+                    code.is_some_and(|(code, _)| self.is_decoded_elsewhere(code.id, asked.order.institution, Some(asked.visit.business)))
                 }
+                (Reason::CodeExpired, Some(_)) => code.is_some_and(|(code, _)| self.is_code_over(at, code)),
+                (Reason::NotYours, Some(person)) => by.is_some_and(|by| by != person.id && !person.agents.contains(&by)),
+                (Reason::WrongPlace { place }, Some(person)) => self.is_other_place(person.id, asked.order.institution, *place),
                 (Reason::InsufficientFunds { available }, Some(person)) => {
                     let found = first.map(|first| found(person, first, asked.bill.own));
                     found == Some(*available) && *available < asked.bill.own && (!asked.partial || available.is_zero())

@@ -38,6 +38,8 @@ pub struct Rules {
     pub cooldown_days: u16,
     pub code_ms: i64,
     pub hold_ms: i64,
+    pub inpatient_hold_ms: i64,
+    pub decoded_ms: i64,
 }
 
 impl Regions {
@@ -130,6 +132,14 @@ impl Regions {
             hold_ms: match find(&|setting| matches!(setting, Setting::HoldMs(_))) {
                 Some(Setting::HoldMs(value)) => value,
                 _ => 86_400_000,
+            },
+            inpatient_hold_ms: match find(&|setting| matches!(setting, Setting::InpatientHoldMs(_))) {
+                Some(Setting::InpatientHoldMs(value)) => value,
+                _ => 30 * 86_400_000,
+            },
+            decoded_ms: match find(&|setting| matches!(setting, Setting::DecodedMs(_))) {
+                Some(Setting::DecodedMs(value)) => value,
+                _ => 300_000,
             },
         }
     }

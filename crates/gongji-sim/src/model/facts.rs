@@ -4,9 +4,9 @@ use super::directory::{Rules, day, deadline};
 use super::{At, Check, Model, Moving, Ordered, Paid, Person, Relation, Settled, Wallet, ends_command, ensure, is_about};
 use gongji_ledger::{Account, Fen, GrantKind, HolderId, Origin};
 use gongji_wallet::event::{Event, Fact, Message, Outcome, Payer, Quote};
-use gongji_wallet::ids::{OrderId, PaymentId};
+use gongji_wallet::ids::{CodeId, OrderId, PaymentId};
 use gongji_wallet::object::{
-    Code, EMPLOYEE, Enrolment, Order, OrderState, PayFirst, Payment, PaymentState, Purpose, Purse, RESIDENT, Slice, Transfer, TransferState,
+    Business, Code, Decoding, EMPLOYEE, Enrolment, Order, OrderState, PayFirst, Payment, PaymentState, Purpose, Purse, RESIDENT, Slice, Transfer, TransferState,
 };
 use gongji_wallet::reason::Reason;
 
@@ -87,6 +87,7 @@ impl Model {
                 ensure(is_home, || "money does not come back to where it came from".to_owned())
             }
             Fact::CodeIssued(code) => self.may_issue(at, code),
+            Fact::CodeDecoded { code, holder, decoding } => self.may_be_decoded(at, *code, *holder, decoding),
             Fact::OrderPlaced(order) => self.may_place(order),
             Fact::OrderDecided { order, state } => self.may_decide(at, *order, state),
             Fact::PaymentHeld(payment) => self.may_hold(at, payment),
@@ -276,6 +277,9 @@ impl Model {
                 self.codes.insert(code.id, (code.clone(), false));
                 let person = self.person(code.holder)?;
                 (person.code, person.code_by) = (Some(code.id), Some(code.by));
+            }
+            Fact::CodeDecoded { code, decoding, .. } => {
+                self.decodings.insert(*code, *decoding);
             }
             Fact::OrderPlaced(order) => {
                 let read = &mut self.read[usize::from(at.part)];
@@ -525,6 +529,18 @@ impl Model {
         ensure(code.expires == at.stamp + life && code.used.is_none(), || "a code of another life".to_owned())
     }
 
+    fn may_be_decoded(&self, at: At, id: CodeId, holder: HolderId, decoding: &Decoding) -> Check {
+        let (code, is_used) = self.codes.get(&id).ok_or("an unknown code is decoded")?;
+        ensure(code.holder == holder && !is_used && !self.decodings.contains_key(&id), || "a code is decoded again".to_owned())?;
+        let person = self.known(holder)?;
+        ensure(at.stamp < code.expires && person.code == Some(id), || "a code is decoded that is over".to_owned())?;
+        let place = person.wallet.as_ref().map(|wallet| wallet.place).ok_or("a code without a wallet")?;
+        let area = self.pinned.institutions.get(&decoding.institution).map(|(area, _)| *area);
+        ensure(area == Some(place), || "a code is decoded in another place".to_owned())?;
+        let life = self.pinned.rules(place, day(at.stamp)).decoded_ms;
+        ensure(decoding.until == at.stamp + life, || "a decoded code of another life".to_owned())
+    }
+
     fn may_place(&self, order: &Order) -> Check {
         ensure(!self.orders.contains_key(&order.id), || "an order number is recorded twice".to_owned())?;
         match order.state {
@@ -577,7 +593,8 @@ impl Model {
                 ensure(asked.order == order && asked.bill == bill && asked.visit == visit, || "a hold of another bill".to_owned())?;
                 let on_file = person.enrolment.map_or(0, |enrolment| enrolment.insurance);
                 ensure(insurance == on_file, || format!("insurance {insurance} instead of {on_file}"))?;
-                let life = self.pinned.rules(wallet.place, day(at.stamp)).hold_ms;
+                let rules = self.pinned.rules(wallet.place, day(at.stamp));
+                let life = if visit.business == Business::Inpatient { rules.inpatient_hold_ms } else { rules.hold_ms };
                 ensure(payment.expires == at.stamp + life, || "a hold of another life".to_owned())?;
                 let known = self.orders.get(&order).ok_or("a hold without its order")?;
                 ensure(known.payment == payment.id && known.state != OrderState::ReversedBefore, || "a hold of an order that was reversed before".to_owned())?;
@@ -585,7 +602,12 @@ impl Model {
                     Payer::Code(id) => {
                         let (code, is_used) = self.codes.get(&id).ok_or("an unknown code pays")?;
                         ensure(!is_used && payment.code == Some(id), || "a code pays twice".to_owned())?;
-                        ensure(at.stamp < code.expires, || "an expired code pays".to_owned())?;
+                        let decoding = self.decodings.get(&id);
+                        let is_elsewhere = decoding.is_some_and(|decoding| {
+                            decoding.institution != order.institution || decoding.business.is_some_and(|business| business != visit.business)
+                        });
+                        ensure(!is_elsewhere, || "a code pays where it was not decoded".to_owned())?;
+                        ensure(at.stamp < decoding.map_or(code.expires, |decoding| decoding.until), || "an expired code pays".to_owned())?;
                         ensure(person.code == Some(id) && code.holder == payment.holder && code.by == payment.by, || "a replaced code pays".to_owned())?;
                         code.first
                     }

@@ -117,8 +117,18 @@ pub fn pay(world: &mut World) {
 pub fn pay_with(world: &mut World, id: CodeId) {
     let (code, _) = world.model.codes[&id].clone();
     let institution = some_institution(world, code.holder);
+    if world.rng.percent(25) {
+        decode(world, code.holder, id, institution);
+    }
     let (order, bill) = (some_order(world, institution), some_bill(world, code.holder, code.first));
     place(world, code.holder, order, Payer::Code(id), bill);
+}
+
+/// The institution reads the code first; now and then another one does.
+fn decode(world: &mut World, holder: HolderId, code: CodeId, institution: InstitutionId) {
+    let institution = if world.rng.percent(15) { some_institution(world, holder) } else { institution };
+    let business = if world.rng.percent(40) { world.rng.pick(&Business::ALL).copied() } else { None };
+    submit(world, holder.part(), Command::DecodeCode { code, institution, business });
 }
 
 pub fn pay_at_keypad(world: &mut World) {

@@ -246,7 +246,7 @@ pub fn change_directory(world: &mut World) {
 }
 
 fn some_setting(world: &mut World) -> Setting {
-    match world.rng.below(11) {
+    match world.rng.below(13) {
         0 => Setting::DailyCountMax(world.rng.between(1, 6) as u16),
         1 => Setting::TransferMax(Fen(world.rng.between(1_000, 200_000))),
         2 => Setting::TransferMin(Fen(world.rng.between(1, 300))),
@@ -257,6 +257,8 @@ fn some_setting(world: &mut World) -> Setting {
         7 => Setting::ReturnedCounts(world.rng.percent(50)),
         8 => Setting::Kind(if world.rng.percent(50) { GrantKind::Quota } else { GrantKind::Transfer }),
         9 => Setting::CodeMs(world.rng.between(1_000, 600_000)),
+        10 => Setting::InpatientHoldMs(world.rng.between(1_000, 40 * 86_400_000)),
+        11 => Setting::DecodedMs(world.rng.between(1_000, 600_000)),
         _ => Setting::HoldMs(world.rng.between(1_000, 2 * 86_400_000)),
     }
 }

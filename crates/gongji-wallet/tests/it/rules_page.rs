@@ -87,10 +87,11 @@ fn place(reason: &Reason) -> usize {
         Reason::ApprovalStale => 72,
         Reason::LoginTaken => 73,
         Reason::NothingToChange => 74,
+        Reason::CodeElsewhere => 75,
     }
 }
 
-const REASONS: usize = 75;
+const REASONS: usize = 76;
 
 /// One of each, in the order of the list, with the defaults where a value is told; of those that speak of a state, one for each state.
 fn examples() -> Vec<Reason> {
@@ -179,6 +180,7 @@ fn examples() -> Vec<Reason> {
         Reason::ApprovalStale,
         Reason::LoginTaken,
         Reason::NothingToChange,
+        Reason::CodeElsewhere,
     ]);
     examples
 }
@@ -257,6 +259,8 @@ fn the_page_lists_every_setting_with_its_default() {
         code_ms,
         hold_ms,
         mutual_aid_inside,
+        inpatient_hold_ms,
+        decoded_ms,
     } = Rules::default();
     assert_eq!(version, 1, "the defaults are version 1");
     let clock = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
@@ -275,6 +279,8 @@ fn the_page_lists_every_setting_with_its_default() {
         ("code_ms", format!("{} s", code_ms / 1_000), "付款码的寿命"),
         ("hold_ms", format!("{} h", hold_ms / 3_600_000), "预占的寿命,到期自动放开"),
         ("mutual_aid_inside", yes(mutual_aid_inside), "报给机构的个人账户支付里,是否已含钱包(共济)支付"),
+        ("inpatient_hold_ms", format!("{} days", inpatient_hold_ms / 86_400_000), "住院预占的寿命;住院期间分次收款"),
+        ("decoded_ms", format!("{} min", decoded_ms / 60_000), "付款码被一家机构解码以后,在那家还能用多久"),
     ];
     check("Settings", rows.into_iter().map(|(name, value, meaning)| format!("| `{name}` | {value} | {meaning} |")).collect());
 }

@@ -167,11 +167,22 @@ fn settings(words: &[&str]) -> Vec<Setting> {
             "kind" => Setting::Kind(grant_kind(value())),
             "cooldown_days" => Setting::PlaceCooldownDays(value().parse().unwrap()),
             "code_s" => Setting::CodeMs(value().parse::<i64>().unwrap() * SECOND_MS),
+            "stay_s" => Setting::InpatientHoldMs(value().parse::<i64>().unwrap() * SECOND_MS),
+            "decoded_s" => Setting::DecodedMs(value().parse::<i64>().unwrap() * SECOND_MS),
             "hold_s" => Setting::HoldMs(value().parse::<i64>().unwrap() * SECOND_MS),
             other => panic!("not a setting: {other}"),
         });
     }
     settings
+}
+
+fn business(word: &str) -> Business {
+    match word {
+        "outpatient" => Business::Outpatient,
+        "inpatient" => Business::Inpatient,
+        "pharmacy" => Business::Pharmacy,
+        other => panic!("not a kind of care: {other}"),
+    }
 }
 
 /// A change of the directory, if the line is one.
@@ -665,13 +676,20 @@ impl Script {
                     self.orders.insert(number.to_owned(), payment);
                 }
                 let day = day_of(self.now) - line.options.get("days-ago").map_or(0, |days| days.parse().expect("a number of days"));
-                let visit = Visit { business: Business::Outpatient, terminal: Terminal::Counter, day };
+                let business = line.options.get("for").map_or(Business::Outpatient, |care| business(care));
+                let visit = Visit { business, terminal: Terminal::Counter, day };
                 let quote = line.options.get("quoted").map(|quoted| {
                     let (personal, wallet) = quoted.split_once('+').expect("quoted=personal+wallet");
                     Quote { personal: fen(personal), wallet: fen(wallet) }
                 });
                 let place = PlaceOrder { order, number: number.to_owned(), payment, payer, bill, partial: line.has("partial"), visit, quote };
                 (part, Command::PlaceOrder(place))
+            }
+            "reads" => {
+                // H51050000001 reads c1 for=pharmacy
+                let code = CodeId(digest("code", number));
+                let part = self.codes.get(number).map_or(1, |holder| holder.part());
+                (part, Command::DecodeCode { code, institution, business: line.options.get("for").map(|care| business(care)) })
             }
             "reverses" => {
                 self.names.orders.entry(order).or_insert_with(|| number.to_owned());

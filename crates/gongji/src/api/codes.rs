@@ -118,12 +118,13 @@ async fn issue(State(app): State<Arc<App>>, citizen: Citizen, request: KeyedJson
     responses((status = 200, description = "Whether it was used", body = CodeStatus)), security(("session" = [])))]
 async fn status(State(app): State<Arc<App>>, citizen: Citizen, StrictJson(asked): StrictJson<CodeQuestion>) -> Result<Json<CodeStatus>, Problem> {
     let (part, id) = payment::parse_code(&asked.code).ok_or(Reason::CodeUnknown)?;
-    let code = app.engine.code(part, id)?.filter(|code| code.holder == citizen.subject).ok_or(Reason::CodeUnknown)?;
+    let (code, decoding) = app.engine.code(part, id)?.filter(|(code, _)| code.holder == citizen.subject).ok_or(Reason::CodeUnknown)?;
+    let expires = decoding.map_or(code.expires, |decoding| decoding.until);
     let is_current = super::transfers::known(&app, citizen.subject)?.code == Some(id);
     let state = match code.used {
         Some(_) => CodeState::Used,
-        None if app.now() >= code.expires || !is_current => CodeState::Expired,
+        None if app.now() >= expires || !is_current => CodeState::Expired,
         None => CodeState::Active,
     };
-    Ok(Json(CodeStatus { state, expires_at: rfc3339(code.expires), payment: code.used.map(|payment| id_text(payment.0)) }))
+    Ok(Json(CodeStatus { state, expires_at: rfc3339(expires), payment: code.used.map(|payment| id_text(payment.0)) }))
 }

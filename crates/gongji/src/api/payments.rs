@@ -20,7 +20,7 @@ use gongji_wallet::command::keypad_binding;
 use gongji_wallet::event::Payer;
 use gongji_wallet::ids::PaymentId;
 use gongji_wallet::object::{Bill, Business, Order, OrderState, Payment, PaymentState, Purse, Terminal, Visit};
-use gongji_wallet::{Outcome, Reason};
+use gongji_wallet::{Outcome, Proof, Reason};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -72,14 +72,15 @@ enum PayerBody {
     Keypad(Keypad),
 }
 
+/// What a person types at the cashier's keypad.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Keypad {
+pub struct Keypad {
     #[schema(example = "990151195203150023")]
     id_number: String,
     #[schema(value_type = String, format = Password)]
     password: Sensitive,
-    first: First,
+    pub first: First,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -327,25 +328,33 @@ async fn payer(app: &App, institution: InstitutionCaller, request: &HoldRequest,
             let (part, code) = payment::parse_code(text).ok_or(Reason::CodeUnknown)?;
             Ok((Payer::Code(code), part))
         }
-        PayerBody::Keypad(Keypad { id_number, password, first }) => {
+        PayerBody::Keypad(keypad) => {
             let order = payment::order_id(institution.id, &request.order_no).ok_or_else(order_number_wrong)?;
-            let now = app.now();
-            let proven = app.identity.step_up_at_cashier(id_number, password, |_| keypad_binding(order, own), now).await;
-            let (holder, proof) = proven.map_err(|error| {
-                let is_wrong = matches!(error, IdentityError::LoginRefused { .. });
-                let mut problem = Problem::from(error);
-                if is_wrong {
-                    // 401 would say that the institution's own key is wrong.
-                    problem.status = StatusCode::FORBIDDEN;
-                    problem.body.status = StatusCode::FORBIDDEN.as_u16();
-                }
-                problem
-            })?;
-            let holder = HolderId(holder);
-            let proof = app.vault.verify_proof(&proof, now).map_err(|_| Reason::ProofExpired)?;
-            Ok((Payer::Holder { holder, by: holder, first: (*first).into(), proof: proof.into() }, holder.part()))
+            let (holder, proof) = at_keypad(app, keypad, keypad_binding(order, own)).await?;
+            Ok((Payer::Holder { holder, by: holder, first: keypad.first.into(), proof }, holder.part()))
         }
     }
+}
+
+/// Who typed their number and password, and the proof of it for what `bound` stands for.
+///
+/// # Errors
+/// The password is wrong, or was wrong too often.
+pub async fn at_keypad(app: &App, keypad: &Keypad, bound: [u8; 16]) -> Result<(HolderId, Proof), Problem> {
+    let now = app.now();
+    let proven = app.identity.step_up_at_cashier(&keypad.id_number, &keypad.password, |_| bound, now).await;
+    let (holder, proof) = proven.map_err(|error| {
+        let is_wrong = matches!(error, IdentityError::LoginRefused { .. });
+        let mut problem = Problem::from(error);
+        if is_wrong {
+            // 401 would say that the institution's own key is wrong.
+            problem.status = StatusCode::FORBIDDEN;
+            problem.body.status = StatusCode::FORBIDDEN.as_u16();
+        }
+        problem
+    })?;
+    let proof = app.vault.verify_proof(&proof, now).map_err(|_| Reason::ProofExpired)?;
+    Ok((HolderId(holder), proof.into()))
 }
 
 fn visit(app: &App, institution: InstitutionCaller, request: &HoldRequest) -> Result<Visit, Problem> {

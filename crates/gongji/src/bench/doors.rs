@@ -182,7 +182,8 @@ fn askers(vault: &Vault, institutions: &[InstitutionId]) -> anyhow::Result<(Vec<
     for id in institutions {
         let bearer = vault.issue_institution_key(PART, &id.to_string(), system_now())?;
         vault.verify_institution_key(bearer.reveal())?;
-        let keys = Profile::ALL.map(|profile| std::iter::repeat_with(|| SigningKey::from_seed(profile, &random())).flatten().next().expect("random bytes come"));
+        let keys =
+            Profile::ALL.map(|profile| std::iter::repeat_with(|| SigningKey::from_seed(profile, &random())).flatten().next().expect("random bytes come"));
         rows.extend(keys.iter().map(|key| trust::public_key(*id, key.verifying_key(), None)));
         askers.push(Asker { bearer, keys });
         bar.inc(1);
@@ -344,7 +345,8 @@ fn payment(answer: &[u8]) -> Option<String> {
 fn check(key: &VerifyingKey, asked: &Ready, answer: &[u8]) -> anyhow::Result<()> {
     let text = std::str::from_utf8(answer)?;
     let (head, body) = text.split_once("\r\n\r\n").context("an answer has a head")?;
-    let headers: Vec<(String, &str)> = head.lines().filter_map(|line| line.split_once(':')).map(|(name, value)| (name.to_ascii_lowercase(), value.trim())).collect();
+    let headers: Vec<(String, &str)> =
+        head.lines().filter_map(|line| line.split_once(':')).map(|(name, value)| (name.to_ascii_lowercase(), value.trim())).collect();
     let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     let response = Response { status: head.get(9..12).context("a status line has a status")?.parse()?, headers: &headers };
     message(&asked.path, &asked.headers, |message| verify_response(key, &response, message, body.as_bytes())).context("an answer is not signed as it should be")

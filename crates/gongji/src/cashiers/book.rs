@@ -62,7 +62,7 @@ impl Book {
 
     /// What the platform says otherwise: of each order by its number, of the feed of events added up, and of the list that it gives.
     pub async fn compare(&self, client: &Client, till: &Till, run: &str) -> anyhow::Result<Vec<String>> {
-        let caller = client.with(&till.key);
+        let caller = till.caller(client);
         let mut differences = Vec::new();
         let mut own = BTreeSet::new();
         for ((_, order_no), entry) in self.0.iter().filter(|((code, _), _)| *code == till.code) {
@@ -95,7 +95,7 @@ impl Book {
 
     /// The same by the feed of events: what was held, captured, released and refunded of each order, added up.
     async fn compare_feed(&self, client: &Client, till: &Till, run: &str) -> anyhow::Result<Vec<String>> {
-        let caller = client.with(&till.key);
+        let caller = till.caller(client);
         let mut sums: BTreeMap<String, Entry> = BTreeMap::new();
         let mut after = String::new();
         loop {

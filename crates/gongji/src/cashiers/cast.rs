@@ -3,7 +3,7 @@
 use super::book::{Book, Entry};
 use super::story::Story;
 use super::{Dice, Plan};
-use crate::demo::client::{Answer, Client, fen, text};
+use crate::demo::client::{Answer, Caller, Client, Signer, fen, text};
 use anyhow::{bail, ensure};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -18,7 +18,27 @@ const MONEY_MIN: i64 = 100_000;
 pub struct Till {
     pub code: String,
     pub name: String,
-    pub key: String,
+    /// Its bearer key, where it does not sign.
+    key: String,
+    signer: Option<Signer>,
+}
+
+impl Till {
+    pub fn caller<'a>(&self, client: &'a Client) -> Caller<'a> {
+        match &self.signer {
+            Some(signer) => client.signed_by(signer),
+            None => client.with(&self.key),
+        }
+    }
+
+    pub(super) fn signs_with(&mut self, signer: Signer) {
+        self.signer = Some(signer);
+    }
+
+    /// "签名 sm2", or "机构密钥".
+    pub fn way(&self) -> String {
+        self.signer.as_ref().map_or_else(|| "机构密钥".to_owned(), |signer| format!("签名 {}", signer.key.profile().as_str()))
+    }
 }
 
 /// Somebody who pays.
@@ -60,7 +80,8 @@ pub async fn gather(client: &Client, plan: &Plan, run: &str) -> anyhow::Result<V
     let anybody = client.anybody();
     let mut tills: BTreeMap<String, Vec<Till>> = BTreeMap::new();
     for one in rows(anybody.get("/sandbox/institutions").await?, "institutions")? {
-        let till = Till { code: text(&one["code"]), name: text(&one["name"]), key: text(&one["key"]) };
+        let code = text(&one["code"]);
+        let till = Till { name: text(&one["name"]), key: text(&one["key"]), signer: None, code };
         let place = anybody.get(&format!("/institutions/{}", till.code)).await?.ok()?;
         if place["readiness"] != "off" {
             tills.entry(text(&place["area"]["code"])).or_default().push(till);
@@ -94,6 +115,9 @@ pub async fn gather(client: &Client, plan: &Plan, run: &str) -> anyhow::Result<V
         }
     }
     ensure!(!crews.is_empty(), "沙箱里没有人有钱可付;换一个新的沙箱再试。");
+    if let Some(signing) = &plan.signing {
+        signing.hand_out(crews.iter_mut().flat_map(|crew| &mut crew.tills))?;
+    }
     let first: Vec<Till> = crews.iter().map(|crew| crew.tills[0].clone()).collect();
     for (nth, crew) in crews.iter_mut().enumerate() {
         crew.foreign = (first.len() > 1).then(|| first[(nth + 1) % first.len()].clone());
@@ -180,12 +204,15 @@ impl Crew {
     /// Sends a request and hangs up before the answer: nobody knows what became of it.
     pub(super) async fn lose(&self, till: &Till, path: &str, key: &str, body: &Value) -> anyhow::Result<()> {
         let address = self.stage.origin.trim_start_matches("http://").trim_end_matches('/');
+        let headers = match &till.signer {
+            Some(signer) => signer.message(address, path, Some(key), Some(body)).headers,
+            None => [("content-type", "application/json"), ("idempotency-key", key), ("authorization", &format!("Bearer {}", till.key))]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .to_vec(),
+        };
         let body = body.to_string();
-        let head = format!(
-            "POST /api/v1{path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\nidempotency-key: {key}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            till.key,
-            body.len()
-        );
+        let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!("POST /api/v1{path} HTTP/1.1\r\nhost: {address}\r\n{lines}content-length: {}\r\n\r\n", body.len());
         let mut socket = tokio::net::TcpStream::connect(address).await?;
         socket.write_all(head.as_bytes()).await?;
         socket.write_all(body.as_bytes()).await?;
@@ -194,12 +221,12 @@ impl Crew {
     }
 
     pub(super) async fn post(&self, till: &Till, path: &str, key: &str, body: Value) -> anyhow::Result<Answer> {
-        self.stage.client.with(&till.key).post_keyed(path, key, body).await
+        till.caller(&self.stage.client).post_keyed(path, key, body).await
     }
 
     /// What the platform says of an order; `None`: nothing.
     pub(super) async fn by_order(&self, till: &Till, order_no: &str) -> anyhow::Result<Option<Value>> {
-        let answer = self.stage.client.with(&till.key).get(&format!("/institutions/payments/by-order/{order_no}")).await?;
+        let answer = till.caller(&self.stage.client).get(&format!("/institutions/payments/by-order/{order_no}")).await?;
         if answer.status == 404 { Ok(None) } else { answer.ok().map(Some) }
     }
 

@@ -125,7 +125,7 @@ impl Message {
         self.header(signature::SIGNATURE_INPUT, &format!("sig1={parameters}")).header(signature::SIGNATURE, &format!("sig1=:{signature}:"))
     }
 
-    fn with<T>(&self, authority: &str, work: impl FnOnce(&Request<'_>) -> T) -> T {
+    pub fn with<T>(&self, authority: &str, work: impl FnOnce(&Request<'_>) -> T) -> T {
         let headers: Vec<(&str, &str)> = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
         work(&Request { method: self.method, authority, path, query, headers: &headers })

@@ -1,7 +1,10 @@
 //! The demonstration's side of HTTP.
 
-use anyhow::{Context, bail};
+use crate::conformance::Message;
+use anyhow::{Context, bail, ensure};
+use gongji_files::signature::{Response, SigningKey, VerifyingKey, verify_response};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// No answer of the journey takes longer.
@@ -12,11 +15,19 @@ pub struct Client {
     origin: String,
 }
 
+/// Signs requests as an institution, and believes answers that the platform has signed.
+#[derive(Clone)]
+pub struct Signer {
+    pub key: Arc<SigningKey>,
+    pub platform: Arc<[VerifyingKey]>,
+}
+
 /// Somebody with a session or a key.
 #[derive(Clone)]
 pub struct Caller<'a> {
     client: &'a Client,
     bearer: Option<String>,
+    signer: Option<Signer>,
     acting_for: Option<String>,
 }
 
@@ -36,11 +47,20 @@ impl Client {
 
     /// Nobody in particular.
     pub fn anybody(&self) -> Caller<'_> {
-        Caller { client: self, bearer: None, acting_for: None }
+        Caller { client: self, bearer: None, signer: None, acting_for: None }
     }
 
     pub fn with(&self, bearer: &str) -> Caller<'_> {
         Caller { bearer: Some(bearer.to_owned()), ..self.anybody() }
+    }
+
+    pub fn signed_by(&self, signer: &Signer) -> Caller<'_> {
+        Caller { signer: Some(signer.clone()), ..self.anybody() }
+    }
+
+    /// The name under which the service is asked.
+    pub fn authority(&self) -> &str {
+        self.origin.trim_start_matches("http://")
     }
 }
 
@@ -64,6 +84,9 @@ impl Caller<'_> {
 
     async fn send(&self, method: reqwest::Method, path: &str, key: Option<&str>, body: Option<Value>) -> anyhow::Result<Answer> {
         let what = format!("{method} {path}");
+        if let Some(signer) = &self.signer {
+            return self.send_signed(signer, what, path, key, body).await;
+        }
         let mut request = self.client.http.request(method, format!("{}/api/v1{path}", self.client.origin));
         if let Some(bearer) = &self.bearer {
             request = request.bearer_auth(bearer);
@@ -82,6 +105,43 @@ impl Caller<'_> {
         let replayed = response.headers().contains_key("idempotency-replayed");
         let body = response.json().await.with_context(|| format!("{what} 的答复不是 JSON"))?;
         Ok(Answer { what, status, replayed, body })
+    }
+
+    async fn send_signed(&self, signer: &Signer, what: String, path: &str, key: Option<&str>, body: Option<Value>) -> anyhow::Result<Answer> {
+        let (message, authority) = (signer.message(self.client.authority(), path, key, body.as_ref()), self.client.authority());
+        let method = if body.is_some() { reqwest::Method::POST } else { reqwest::Method::GET };
+        let mut request = self.client.http.request(method, format!("{}{}", self.client.origin, message.path));
+        for (name, value) in &message.headers {
+            request = request.header(name, value);
+        }
+        let response = request.body(message.body.clone()).send().await.with_context(|| what.clone())?;
+        let status = response.status().as_u16();
+        let readable = |(name, value): (&reqwest::header::HeaderName, &reqwest::header::HeaderValue)| Some((name.to_string(), value.to_str().ok()?.to_owned()));
+        let headers: Vec<(String, String)> = response.headers().iter().filter_map(readable).collect();
+        let bytes = response.bytes().await.with_context(|| what.clone())?;
+        let named: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let answer = Response { status, headers: &named };
+        let is_signed = signer.platform.iter().any(|key| message.with(authority, |request| verify_response(key, &answer, request, &bytes).is_ok()));
+        ensure!(is_signed, "{what} 的答复没有平台的签名:{status} {}", String::from_utf8_lossy(&bytes));
+        let replayed = headers.iter().any(|(name, _)| name == "idempotency-replayed");
+        let body = serde_json::from_slice(&bytes).with_context(|| format!("{what} 的答复不是 JSON"))?;
+        Ok(Answer { what, status, replayed, body })
+    }
+}
+
+impl Signer {
+    /// A request as it is sent: `body` makes it a POST.
+    pub fn message(&self, authority: &str, path: &str, key: Option<&str>, body: Option<&Value>) -> Message {
+        let path = format!("/api/v1{path}");
+        let message = match body {
+            Some(body) => Message::post(path, body),
+            None => Message::get(path),
+        };
+        let message = match key {
+            Some(key) => message.key(key),
+            None => message,
+        };
+        message.signed(&self.key, authority)
     }
 }
 

@@ -11,7 +11,7 @@ use gongji_store::seal::Sensitive;
 use gongji_wallet::Reason;
 use gongji_wallet::command::keypad_binding;
 use gongji_wallet::event::Payer;
-use gongji_wallet::object::{Business, Code, Holder, PayFirst};
+use gongji_wallet::object::{Business, Code, Decoding, Holder, PayFirst};
 use gongji_wallet::payment::payer_reasons;
 
 /// What an institution shows for a person.
@@ -24,8 +24,8 @@ pub enum Certificate {
 pub struct Known {
     pub holder: Holder,
     pub first: PayFirst,
-    /// The code, where they showed one.
-    pub code: Option<Code>,
+    /// The code, where they showed one, and who has read it.
+    pub code: Option<(Code, Option<Decoding>)>,
 }
 
 impl Certificate {
@@ -70,11 +70,12 @@ impl Certificate {
         match self {
             Certificate::Ecode { .. } => {
                 let known = self.whose(call)?;
-                let code = known.code.as_ref().ok_or(Reason::CodeUnknown)?;
+                let (code, decoding) = known.code.as_ref().ok_or(Reason::CodeUnknown)?;
                 if code.used.is_some() {
                     return Err(Reason::CodeUsed.into());
                 }
-                if call.now >= code.expires || known.holder.code != Some(code.id) || !known.holder.may_act(code.by) {
+                // A token is only made of a code that was read for it.
+                if decoding.is_none_or(|decoding| call.now >= decoding.until) || known.holder.code != Some(code.id) || !known.holder.may_act(code.by) {
                     return Err(Reason::CodeExpired.into());
                 }
                 Ok(known)
@@ -90,9 +91,9 @@ impl Certificate {
     fn whose(&self, call: &Call<'_>) -> Result<Known, Refusal> {
         let Certificate::Ecode { code } = self else { return Err(Wrong::CertificateKind.into()) };
         let (part, id) = parse_code(code).ok_or(Reason::CodeUnknown)?;
-        let code = call.app.engine.code(part, id)?.ok_or(Reason::CodeUnknown)?;
+        let (code, decoding) = call.app.engine.code(part, id)?.ok_or(Reason::CodeUnknown)?;
         let holder = call.app.engine.holder(code.holder)?.ok_or(Reason::CodeUnknown)?;
-        Ok(Known { holder, first: code.first, code: Some(code) })
+        Ok(Known { holder, first: code.first, code: Some((code, decoding)) })
     }
 
     /// Checks the password; with an order, for paying exactly its own share.
@@ -114,7 +115,7 @@ impl Certificate {
         let (payer, known) = match self {
             Certificate::Ecode { .. } => {
                 let known = self.whose(call)?;
-                let code = known.code.as_ref().ok_or(Reason::CodeUnknown)?;
+                let (code, _) = known.code.as_ref().ok_or(Reason::CodeUnknown)?;
                 (Payer::Code(code.id), known)
             }
             Certificate::Keypad { .. } => self.proven(call, Some((number, own))).await?,

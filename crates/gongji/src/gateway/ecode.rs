@@ -5,8 +5,8 @@
 //! | QR value | 28: `424`, the 19 of the payment code (17 + 2), two digits of the province, `0000` |
 //! | token (`ecToken`) | 38: six digits of the payer's region, 32 letters |
 //!
-//! The token is the payment code once more, sealed for one institution and one kind of business; nothing is stored. It lives as long as
-//! the code and pays as often: once. Sealing is deterministic (a tag over everything, which also makes the key stream): codes are random, and
+//! The token is the payment code once more, sealed for one institution and one kind of business. Making it reads the code ([`crate::service::payment::decode`]):
+//! from then on the code pays nowhere else, and lives as long as the region gives a decoded code. It pays as often as the code: once. Sealing is deterministic (a tag over everything, which also makes the key stream): codes are random, and
 //! the same code decoded twice is the same token.
 
 use crate::service::national::{bytes_of, letters};

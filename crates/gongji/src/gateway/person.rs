@@ -6,8 +6,9 @@ use super::ecode;
 use super::envelope::time;
 use super::node::Node;
 use super::refusal::{Refusal, Wrong};
+use crate::problem::Problem;
 use crate::service::national::psn_no;
-use crate::service::payment::code_text;
+use crate::service::payment::{self, code_text};
 use crate::time::date;
 use gongji_store::vault::Person;
 use gongji_wallet::Reason;
@@ -126,12 +127,11 @@ pub async fn decode(call: &Call<'_>) -> Result<Node, Refusal> {
     data.text_if("officeId", 30)?;
     data.text_if("officeName", 50)?;
     let code = code_text(&data.text("ecQrcode", 64)?).ok_or(Reason::CodeUnknown)?;
+    let (_, expires) = payment::decode(call.app, call.institution, Some(business), &code).await.map_err(Problem::from)?;
     let known = Certificate::Ecode { code: code.clone() }.known(call).await?;
-    known.may_pay(call)?;
     let area = known.insured_area().unwrap_or_default();
     let token = ecode::token(call.app.vault.keys(), call.institution, business, area, &code).ok_or(Reason::CodeUnknown)?;
     let shown = Shown::of(call, &known).await?;
-    let expires = known.code.as_ref().map_or(call.now, |code| code.expires);
     Ok(Node::new()
         .text("userName", shown.name())
         .text("idNo", shown.certno())

@@ -289,7 +289,7 @@ async fn held(till: &Till, typed: &Typed, hold: &Hold, key: crate::service::key:
                 let words = reason.words();
                 let text = format!("{}{}", words.title, words.next_step);
                 match reason {
-                    Reason::CodeUnknown | Reason::CodeExpired | Reason::CodeUsed => Problem::of("code", text),
+                    Reason::CodeUnknown | Reason::CodeExpired | Reason::CodeUsed | Reason::CodeElsewhere => Problem::of("code", text),
                     Reason::OrderConflict | Reason::OrderReversed => Problem::of("order_no", text),
                     Reason::BillUnbalanced | Reason::BillTooLarge { .. } => Problem::of("amounts", text),
                     _ => Problem::general(text),

@@ -2,11 +2,14 @@
 
 use super::cashier::{Till, order_path};
 use super::frame::{Page, Trouble, to};
+use super::places;
 use super::views::institution::{BadLine, BreakItem, ClassLine, Compared, DayLine, Home, Sent};
-use super::views::{Choice, Fact, Problem, Section, Tone, format};
+
+use super::views::{Choice, Fact, Problem, Readiness, Section, Tone, format};
 use crate::api::institutions::reconciliations::{file, id_text, lines_file};
 use crate::app::App;
 use crate::service::ServiceError;
+use crate::service::readiness;
 use crate::service::reconciliation::{self, FILE_BYTES_MAX, NumberForm, Outcome};
 use crate::time::date;
 use crate::web::StrictQuery;
@@ -98,7 +101,7 @@ async fn home_page(till: &Till, day: Day, class: &str, problems: Vec<Problem>) -
     let classes: Vec<(Class, Totals)> = classes.filter(|(_, totals)| totals.lines > 0).collect();
     let (part, institution) = (app.engine.institution_part(till.id), till.id.to_string());
     let keys = app.vault(move |vault| vault.institution_keys(part, &institution)).await?;
-    let is_enabled = app.directory().institutions.contains_key(&till.id);
+    let standing = app.directory().institutions.get(&till.id).map(|institution| readiness::standing(app, institution, till.visit.now));
     let usual = class_asked(class).or_else(|| classes.iter().max_by_key(|(_, totals)| totals.lines).map(|(class, _)| *class));
     let view = Home {
         layout,
@@ -114,8 +117,9 @@ async fn home_page(till: &Till, day: Day, class: &str, problems: Vec<Problem>) -
         lines: lines.iter().take(LINES_MAX).map(|(at, line)| day_line(*at, line)).collect(),
         sent: rows.iter().map(|row| sent(row, till.visit.now)).collect(),
         keys: keys.iter().filter(|key| key.revoked_ms.is_none()).map(key_fact).collect(),
-        readiness: if is_enabled { "已开通" } else { "未开通" }.to_owned(),
-        readiness_tone: if is_enabled { Tone::Good } else { Tone::Alarm },
+        readiness: standing.map_or(Readiness::Closed, |standing| places::shown(standing.state)),
+        ways: standing.as_ref().map(places::ways).unwrap_or_default(),
+        last_paid: standing.as_ref().map(places::last_paid).unwrap_or_default(),
     };
     if is_wrong { till.visit.wrong(&view) } else { till.visit.page(&view) }
 }

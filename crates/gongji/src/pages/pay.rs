@@ -48,18 +48,27 @@ async fn code(member: Member) -> Page {
         return member.visit.page(&view);
     }
     let shown = member.visit.recall.code(member.signed.session_id, holder.id);
-    let used = match &shown {
-        Some(shown) => payment::code_used(app, holder.id, &shown.text)?,
+    let known = match &shown {
+        Some(shown) => payment::code_of(app, holder.id, &shown.text)?,
         None => None,
     };
-    let paid = match used {
+    // Where somebody has read it, it pays there a while longer.
+    let read_by = known.as_ref().and_then(|(_, decoding)| *decoding);
+    let expires = read_by.map(|decoding| decoding.until).or_else(|| shown.as_ref().map(|shown| shown.expires)).unwrap_or(0);
+    let paid = match known.and_then(|(code, _)| code.used) {
         Some(used) => app.engine.payment(used).map_err(ServiceError::from)?,
         None => None,
     };
-    let live = shown.as_ref().filter(|shown| paid.is_none() && now < shown.expires);
+    let live = shown.as_ref().filter(|_| paid.is_none() && now < expires);
     let (state, progress) = match (&paid, &shown) {
         (Some(payment), _) => (format!("{:?}", payment.state), progress(app, payment)),
-        (None, Some(_)) if live.is_some() => ("waiting".to_owned(), String::new()),
+        (None, Some(_)) if live.is_some() => match read_by {
+            Some(decoding) => {
+                let place = words::institution_name(&app.directory(), decoding.institution);
+                ("read".to_owned(), format!("{place}扫了这个码,等着收款。不想付就换一个新码。"))
+            }
+            None => ("waiting".to_owned(), String::new()),
+        },
         (None, Some(_)) => ("expired".to_owned(), String::new()),
         (None, None) => ("none".to_owned(), String::new()),
     };
@@ -85,8 +94,8 @@ async fn code(member: Member) -> Page {
         owner,
         qr_svg: live.and_then(|shown| gongji_files::qr_svg(&payment::CodeText(shown.text.clone()).qr_value(place), "付款码").ok()),
         code_text: live.map(|shown| payment::CodeText(shown.text.clone()).grouped()).unwrap_or_default(),
-        valid_until: live.map(|shown| format::clock_seconds(shown.expires)).unwrap_or_default(),
-        valid_until_ms: live.map_or(0, |shown| shown.expires),
+        valid_until: live.map(|_| format::clock_seconds(expires)).unwrap_or_default(),
+        valid_until_ms: live.map_or(0, |_| expires),
         now_ms: now,
         usable: format::yuan((account + wallet).0),
         place: words::place(&directory, place),

@@ -202,7 +202,17 @@ fn readiness_word(readiness: Known) -> &'static str {
     }
 }
 
-fn shown(readiness: Known) -> Readiness {
+/// Each kind of terminal, and whether it works there.
+pub(super) fn ways(standing: &Standing) -> Vec<Way> {
+    Terminal::ALL.map(|one| Way::new(terminal_label(one), shown(standing.at(one)))).to_vec()
+}
+
+/// "最近一次用钱包付成:11月20日"; the day alone: an hour would tell of somebody's visit.
+pub(super) fn last_paid(standing: &Standing) -> String {
+    standing.paid_at.map(|at| format!("最近一次用钱包付成:{}", format::day(at))).unwrap_or_default()
+}
+
+pub(super) fn shown(readiness: Known) -> Readiness {
     match readiness {
         Known::Ready => Readiness::Ready,
         Known::Quiet => Readiness::Quiet,
@@ -217,7 +227,7 @@ fn row(directory: &Directory, found: &Found, now: i64) -> InstitutionRow {
         (false, "") => "医院".to_owned(),
         (false, level) => format!("{level}医院"),
     };
-    let ways = if standing.state == Known::Off { Vec::new() } else { Terminal::ALL.map(|one| Way::new(terminal_label(one), shown(standing.at(one)))).to_vec() };
+    let ways = if standing.state == Known::Off { Vec::new() } else { ways(standing) };
     let heard = standing.heard_at.filter(|at| *state == Known::Quiet && now - at < HEARD_MS);
     InstitutionRow {
         code: institution.id.to_string(),
@@ -228,8 +238,7 @@ fn row(directory: &Directory, found: &Found, now: i64) -> InstitutionRow {
         readiness: shown(*state),
         ways,
         distance: metres.map(distance).unwrap_or_default(),
-        // The day alone: an hour would tell of somebody's visit.
-        last_paid: standing.paid_at.map(|at| format!("最近一次用钱包付成:{}", format::day(at))).unwrap_or_default(),
+        last_paid: last_paid(standing),
         note: heard.map(|at| format!("它的收费系统 {} 报过“在线”。去之前打个电话问一句更稳妥。", format::when(at))).unwrap_or_default(),
     }
 }

@@ -167,6 +167,7 @@ fn after(reason: &Reason) -> Option<Reason> {
         ApprovalFinal => ApprovalStale,
         ApprovalStale => LoginTaken,
         LoginTaken => NothingToChange,
-        NothingToChange => return None,
+        NothingToChange => CodeElsewhere,
+        CodeElsewhere => return None,
     })
 }

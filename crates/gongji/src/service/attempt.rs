@@ -45,7 +45,7 @@ pub(super) fn note(app: &App, hold: &Hold, code: CodeId, reasons: &[Reason]) -> 
 /// The last refused attempt with a code that `holder` was given.
 pub fn of_code(app: &App, holder: HolderId, text: &str) -> Result<Option<Attempt>> {
     let Some((part, id)) = super::payment::parse_code(text) else { return Ok(None) };
-    let is_own = app.engine.code(part, id).map_err(ServiceError::from)?.is_some_and(|code| code.holder == holder);
+    let is_own = app.engine.code(part, id).map_err(ServiceError::from)?.is_some_and(|(code, _)| code.holder == holder);
     let attempts = app.attempts.0.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(attempts.get(&id).filter(|attempt| is_own && app.now() - attempt.at < KEPT_MS).cloned())
 }

@@ -10,8 +10,8 @@ use gongji_wallet::command::PlaceOrder;
 use gongji_wallet::day::day_of;
 use gongji_wallet::event::{Payer, Quote};
 use gongji_wallet::ids::{CodeId, OrderId, PaymentId};
-use gongji_wallet::object::{Bill, Business, Order, OrderState, PayFirst, Payment, Visit};
-use gongji_wallet::{Command, Outcome, Reason};
+use gongji_wallet::object::{Bill, Business, Code, Decoding, Order, OrderState, PayFirst, Payment, Visit};
+use gongji_wallet::{Command, Outcome, Reason, Request};
 
 /// Letters of payment codes: no I, L, O, U, which are misread and mistyped.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -111,11 +111,25 @@ pub async fn issue_code(app: &App, holder: HolderId, by: HolderId, first: PayFir
     }
 }
 
-/// Whether a code was used: what the payer's page asks while it shows the code.
-pub fn code_used(app: &App, holder: HolderId, text: &str) -> Result<Option<PaymentId>> {
+/// A holder's code, and who has read it: what the payer's page asks while it shows the code.
+pub fn code_of(app: &App, holder: HolderId, text: &str) -> Result<Option<(Code, Option<Decoding>)>> {
     let Some((part, id)) = parse_code(text) else { return Ok(None) };
-    let code = app.engine.code(part, id)?.filter(|code| code.holder == holder);
-    Ok(code.and_then(|code| code.used))
+    Ok(app.engine.code(part, id)?.filter(|(code, _)| code.holder == holder))
+}
+
+/// Reads a code for an institution, for one kind of care if `business` is said: from now on it is for them alone, until the moment (ms) that is
+/// returned with it. Reading it again changes nothing.
+///
+/// # Errors
+/// The reasons for which every hold with it would be refused here and now.
+pub async fn decode(app: &App, institution: InstitutionId, business: Option<Business>, text: &str) -> Result<(Code, i64)> {
+    let (part, code) = parse_code(text).filter(|(part, _)| (1..=app.engine.parts()).contains(part)).ok_or(Reason::CodeUnknown)?;
+    // Without a key: asked twice it is done once, and its answer is not worth keeping.
+    let asked = Request { idempotency: None, command: Command::DecodeCode { code, institution, business } };
+    let answered = super::sort(app.engine.ask(part, asked).await?.decision)?;
+    let Outcome::Code { expires } = answered.outcome else { unreachable!("reading a code answers with a code, not {:?}", answered.outcome) };
+    let (code, _) = app.engine.code(part, code)?.ok_or(Reason::CodeUnknown)?;
+    Ok((code, expires))
 }
 
 /// A bill to be held.

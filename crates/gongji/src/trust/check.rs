@@ -4,10 +4,11 @@
 //! Every answer to a request whose signature was right is signed, refusals too: the platform's signature says "your request reached us as you
 //! signed it, and this came of it". What has no such signature (a wrong request, a proxy's page, a time-out) says nothing about the outcome.
 
+use super::upload::{self, Checked, Failed, Incoming};
 use super::{Known, Origin, Policy, Untrusted, why};
 use crate::app::App;
 use crate::problem::{Edge, ExpectedBody, Problem};
-use crate::server::{BODY_LEN_MAX, Limits, host};
+use crate::server::{Limits, host};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{OriginalUri, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -25,6 +26,12 @@ use std::sync::Arc;
 
 /// Largest answer that is signed.
 const ANSWER_LEN_MAX: usize = 32 * 1024 * 1024;
+
+/// In the names of fields that hold one: REST's `password`, the gateway's `psn_pwd`.
+const PASSWORDS: [&str; 2] = ["password", "pwd"];
+
+/// What is kept in place of a large body: its digest stands in what was signed, and what came of it is kept by whoever took it.
+const LARGE: &str = "(a file; not kept)";
 
 /// This request is one of the API.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +85,11 @@ pub async fn check(State(app): State<Arc<App>>, mut request: Request, next: Next
     }
     let taken = Taken::of(&request);
     let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, BODY_LEN_MAX).await else { return Problem::from(Edge::BodyTooLarge).into_response() };
+    let len_max = upload::len_max(&taken.method, &taken.path);
+    let incoming = match Incoming::begin(body, len_max).await {
+        Ok(incoming) => incoming,
+        Err(problem) => return problem.into_response(),
+    };
     let presented = match taken.with(Presented::read) {
         Ok(presented) => presented,
         Err(refused) => return why(refused).into_response(),
@@ -88,19 +99,23 @@ pub async fn check(State(app): State<Arc<App>>, mut request: Request, next: Next
         Ok(None) => return Untrusted::KeyUnknown.because("signature-input", format!("keyid=\"{}\"", presented.key_id), "not registered").into_response(),
         Err(problem) => return problem.into_response(),
     };
-    if let Err(refused) = presented.verify(&known.key, &body) {
-        let mut problem = why(refused);
-        if app.sandbox.is_some() && matches!(refused, Refused::Differs | Refused::DigestDiffers | Refused::DigestKind(_)) {
-            let digest = content_digest(known.key.profile(), &body);
-            problem.body.expected = Some(ExpectedBody { signature_base: presented.base, content_digest: digest });
+    let Checked { body, is_small, place: _place } = match incoming.check(&presented, &known.key, len_max, &app.trust.uploads).await {
+        Ok(checked) => checked,
+        Err(Failed::Problem(problem)) => return problem.into_response(),
+        Err(Failed::Refused(refused, body)) => {
+            let mut problem = why(refused);
+            if app.sandbox.is_some() && matches!(refused, Refused::Differs | Refused::DigestDiffers | Refused::DigestKind(_)) {
+                let digest = content_digest(known.key.profile(), &body);
+                problem.body.expected = Some(ExpectedBody { signature_base: presented.base, content_digest: digest });
+            }
+            return problem.into_response();
         }
-        return problem.into_response();
-    }
+    };
     let mut request = Request::from_parts(parts, Body::from(body.clone()));
     let policy = request.extensions().get::<Arc<Policy>>().map_or_else(Policy::production, |policy| (**policy).clone());
     let limits = request.extensions().get::<Arc<Limits>>().cloned();
     let origin = request.extensions().get::<Origin>().cloned();
-    let arriving = Arriving { taken: &taken, presented: &presented, known: &known, body: &body, limits, origin };
+    let arriving = Arriving { taken: &taken, presented: &presented, known: &known, body: is_small.then_some(&body), limits, origin };
     let response = match come_in(&app, &policy, arriving).await {
         Ok(()) => {
             request.extensions_mut().insert(SignedBy(known.institution));
@@ -141,7 +156,8 @@ struct Arriving<'a> {
     taken: &'a Taken,
     presented: &'a Presented,
     known: &'a Known,
-    body: &'a Bytes,
+    /// Where it is small enough to be kept.
+    body: Option<&'a Bytes>,
     limits: Option<Arc<Limits>>,
     origin: Option<Origin>,
 }
@@ -175,18 +191,21 @@ async fn come_in(app: &App, policy: &Policy, arriving: Arriving<'_>) -> Result<(
 }
 
 /// What is kept of a request that may change something: what was signed, the signature, the body.
-fn kept(taken: &Taken, presented: &Presented, body: &Bytes) -> Option<KeptRequest> {
+fn kept(taken: &Taken, presented: &Presented, body: Option<&Bytes>) -> Option<KeptRequest> {
     if matches!(taken.method, Method::GET | Method::HEAD) {
         return None;
     }
     let signature = taken.header(SIGNATURE).unwrap_or_default();
-    let text = format!("{}\n\n{signature}\n\n{}", presented.base, without_passwords(body));
+    let text = format!("{}\n\n{signature}\n\n{}", presented.base, body.map_or_else(|| LARGE.to_owned(), without_passwords));
     Some(KeptRequest { idempotency_key: taken.header(IDEMPOTENCY_KEY).map(str::to_owned), text: Sensitive::new(text) })
 }
 
 /// The body to keep. A person's password is nobody's to keep, sealed or not; the signed digest still proves the body to whoever knows it.
 fn without_passwords(body: &Bytes) -> String {
-    let is_clear = std::str::from_utf8(body).ok().filter(|text| !text.contains("password") && !text.contains("\\u"));
+    let is_clear = std::str::from_utf8(body).ok().filter(|text| {
+        let lower = text.to_ascii_lowercase();
+        !PASSWORDS.iter().any(|name| lower.contains(name)) && !text.contains("\\u")
+    });
     if let Some(text) = is_clear {
         return text.to_owned();
     }
@@ -199,7 +218,7 @@ fn mask(value: &mut serde_json::Value) {
     match value {
         serde_json::Value::Object(fields) => {
             for (name, value) in fields {
-                if name.to_ascii_lowercase().contains("password") {
+                if PASSWORDS.iter().any(|password| name.to_ascii_lowercase().contains(password)) {
                     *value = "***".into();
                 } else {
                     mask(value);
@@ -219,7 +238,8 @@ mod tests {
     fn a_password_is_not_kept_however_it_is_written() {
         let plain = Bytes::from_static(br#"{ "order_no": "1",  "note": "x" }"#);
         assert_eq!(without_passwords(&plain), r#"{ "order_no": "1",  "note": "x" }"#, "to the byte");
-        for body in [r#"{"payer":{"keypad":{"password":"262626"}}}"#, r#"{"payer":[{"p\u0061ssword":"262626"}]}"#] {
+        for body in [r#"{"payer":{"keypad":{"password":"262626"}}}"#, r#"{"input":{"wlt":{"psn_pwd":"262626"}}}"#, r#"{"payer":[{"p\u0061ssword":"262626"}]}"#]
+        {
             let kept = without_passwords(&Bytes::from(body));
             assert!(!kept.contains("262626") && kept.contains("***"), "{kept}");
         }

@@ -107,8 +107,7 @@ async fn post(target: &Target, addresses: &[SocketAddr], tls: &Tls, message: &st
     // By the machine's clock: the receiver compares it with its own, also where a sandbox's clock was moved.
     let at = system_now() / 1_000;
     let (timestamp, signature) = (at.to_string(), signatures(message, at, body));
-    let headers =
-        [("content-type", "application/json"), ("webhook-id", message), ("webhook-timestamp", &timestamp), ("webhook-signature", &signature)];
+    let headers = [("content-type", "application/json"), ("webhook-id", message), ("webhook-timestamp", &timestamp), ("webhook-signature", &signature)];
     match wire::post(target, addresses, tls, &headers, body).await {
         // The receiver's answer must not lead us elsewhere: a redirect is a status like any other.
         Ok(status) => {

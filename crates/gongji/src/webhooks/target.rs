@@ -171,7 +171,14 @@ mod tests {
         ] {
             check(text, false, Some(TargetError::Internal));
         }
-        for text in ["http://8.8.8.8/", "http://[2400:3200::1]:8080/gongji", "http://172.32.0.1/", "http://100.128.0.1/", "http://hook.example:8443/a?b=c", "https://hook.example/a"] {
+        for text in [
+            "http://8.8.8.8/",
+            "http://[2400:3200::1]:8080/gongji",
+            "http://172.32.0.1/",
+            "http://100.128.0.1/",
+            "http://hook.example:8443/a?b=c",
+            "https://hook.example/a",
+        ] {
             check(text, false, None);
         }
         // A sandbox reaches its own machine, and nothing else inside.

@@ -270,4 +270,7 @@ fn a_busy_day_of_cashiers_ends_with_books_that_agree() {
     for story in gongji::cashiers::Story::ALL {
         assert!(told.contains(story.label()), "{} is missing: {told}", story.label());
     }
+    for way in ["· 签名 ed25519", "· 签名 sm2", "· 机构密钥"] {
+        assert!(told.contains(way), "nobody came in by “{way}”: {told}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Quotes: what a bill would be paid from.
 
-use crate::api::payments::{BillBody, bill};
+use crate::api::payments::{BillBody, Keypad, at_keypad, bill};
 use crate::api::wire::{AreaRef, Kind, Money, Rule};
 use crate::app::App;
 use crate::problem::Problem;
@@ -24,9 +24,13 @@ pub fn router() -> OpenApiRouter<Arc<App>> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct QuoteRequest {
-    /// The payment code that was scanned or typed. A quote does not use it up.
+    /// The payment code that was scanned or typed. A quote does not use it up; from now on it is for this institution alone, as after decoding.
     #[schema(example = "0017F3K2M9Q0041BQ8X")]
-    code: String,
+    #[serde(default)]
+    code: Option<String>,
+    /// In place of a code, without a phone: as for a hold, which asks for the password again.
+    #[serde(default)]
+    keypad: Option<Keypad>,
     bill: BillBody,
 }
 
@@ -49,8 +53,9 @@ struct QuoteBody {
     /// What is left of `bill.own`: to be paid otherwise. Above nothing, a hold needs `partial`.
     cash: Money,
     as_of: String,
-    /// The code ends then, and the quote with it.
-    expires_at: String,
+    /// The code ends then, and the quote with it. Left out at the keypad.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
     rule: Rule,
 }
 
@@ -69,7 +74,21 @@ struct QuoteLot {
     request_body(content = QuoteRequest, example = json!({ "code": "0017F3K2M9Q0041BQ8X", "bill": { "total": { "amount": 30000, "currency": "CNY" }, "fund": { "amount": 18000, "currency": "CNY" }, "own": { "amount": 12000, "currency": "CNY" } } })),
     responses((status = 200, description = "What would be paid now", body = QuoteBody)), security(("institution" = [])))]
 async fn make(State(app): State<Arc<App>>, institution: InstitutionCaller, StrictJson(asked): StrictJson<QuoteRequest>) -> Result<Json<QuoteBody>, Problem> {
-    let quoted = quote::quote(&app, institution.id, &asked.code, bill(&asked.bill)?)?;
+    let bill = bill(&asked.bill)?;
+    let shown = match (&asked.code, &asked.keypad) {
+        (Some(code), None) => {
+            quote::check_bill(&app, institution.id, &bill)?;
+            quote::by_code(&app, institution.id, None, code).await?
+        }
+        (None, Some(keypad)) => {
+            // Before anybody's password is tried.
+            quote::check_bill(&app, institution.id, &bill)?;
+            let (holder, _) = at_keypad(&app, keypad, [0; 16]).await?;
+            quote::at_keypad(&app, institution.id, holder, keypad.first.into())?
+        }
+        _ => return Err(Problem::field("code", "code 和 keypad 要有一个,也只能有一个。", "exactly one of code and keypad is given")),
+    };
+    let quoted = quote::quote(&app, shown, bill);
     let payer = quote::payer_name(&app, quoted.shown.payer.id).await?;
     Ok(Json(QuoteBody {
         quote: quote::id(&app, institution.id, &quoted),
@@ -80,7 +99,7 @@ async fn make(State(app): State<Arc<App>>, institution: InstitutionCaller, Stric
         wallet_lots: lots(&quoted, &app.directory()),
         cash: quoted.cash().into(),
         as_of: rfc3339(app.now()),
-        expires_at: rfc3339(quoted.shown.code.expires),
+        expires_at: quoted.shown.expires.map(rfc3339),
         rule: Rule::new(quoted.rule),
     }))
 }

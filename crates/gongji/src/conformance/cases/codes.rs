@@ -94,6 +94,29 @@ pub async fn play(run: &mut Run<'_>) {
         kit.send_as(&kit.elsewhere, Message::post(decode_path(), &json!({ "code": code }))).await?.refused(409, "WRONG_PLACE").map(drop)
     })
     .await;
+    run.case(
+        "decode.for-one-institution",
+        "解码以后,码只给解码的那一家:别家解码、试算、占款都是 409 CODE_ELSEWHERE,自己照样能付。",
+        async |kit| {
+            let code = kit.code().await?;
+            decode(kit, json!({ "code": code })).await?.ok(200)?;
+            kit.send_as(&kit.other, Message::post(decode_path(), &json!({ "code": code }))).await?.refused(409, "CODE_ELSEWHERE")?;
+            quote_as(kit, &kit.other, &code).await?.refused(409, "CODE_ELSEWHERE")?;
+            let number = kit.number();
+            kit.send_as(&kit.other, Message::post(PAYMENTS, &order(&number, &code, 100)).key(&number)).await?.refused(409, "CODE_ELSEWHERE")?;
+            kit.hold_with(&code, 100).await.map(drop)
+        },
+    )
+    .await;
+    run.case("decode.for-one-business", "解码时说了是门诊,就不能拿来付住院:409 CODE_ELSEWHERE。", async |kit| {
+        let code = kit.code().await?;
+        decode(kit, json!({ "code": code, "business": "outpatient" })).await?.ok(200)?;
+        let mut stay = order(&kit.number(), &code, 100);
+        stay["business"] = json!("inpatient");
+        kit.post(PAYMENTS, &stay).await?.refused(409, "CODE_ELSEWHERE")?;
+        kit.hold_with(&code, 100).await.map(drop)
+    })
+    .await;
 
     run.group("试算");
     run.case("quote.adds-up", "试算要平:个人账户 + 钱包 + 现金 = 自付。", async |kit| {
@@ -191,6 +214,15 @@ pub async fn play(run: &mut Run<'_>) {
         let code = kit.code().await?;
         let said = quote_as(kit, &kit.other, &code).await?.ok(200)?.text("/quote")?;
         kit.post(PAYMENTS, &quoted(&kit.number(), &code, 100, &said)).await?.refused(409, "QUOTE_STALE").map(drop)
+    })
+    .await;
+    run.case("quote.keypad", "没带手机:身份证号加密码也能试算,带着试算号占款,两边各付多少和试算一样。", async |kit| {
+        let keypad = json!({ "id_number": kit.payer.id_number, "password": kit.payer.password, "first": "wallet" });
+        let asked = json!({ "keypad": keypad, "bill": bill(1_000) });
+        let said = kit.send(Message::post(format!("{DOOR}/quotes"), &asked)).await?.ok(200)?;
+        let body = json!({ "order_no": kit.number(), "payer": { "keypad": keypad }, "bill": bill(1_000), "quote": said.text("/quote")? });
+        let held = kit.post(PAYMENTS, &body).await?.ok(201)?;
+        held.has(&[("/wallet", said.at("/wallet").clone()), ("/personal_account", said.at("/personal_account").clone())]).map(drop)
     })
     .await;
     run.case("quote.garbage", "乱写的试算号:409 QUOTE_STALE,不能当作没写。", async |kit| {

@@ -3,7 +3,8 @@
 use super::Shelf;
 use crate::pages::views::cashier::Counter;
 use crate::pages::views::institution::{BadLine, BreakItem, ClassLine, Compared, DayLine, Home, Sent};
-use crate::pages::views::{Choice, Fact, Problem, Tone};
+use crate::pages::views::lookup::Way;
+use crate::pages::views::{Choice, Fact, Problem, Readiness, Tone};
 
 pub(super) fn fill(shelf: &mut Shelf) {
     let layout = shelf.public("对账", "/institution");
@@ -54,8 +55,9 @@ pub(super) fn fill(shelf: &mut Shelf) {
             sent("药店购药 · 职工医保", "正在对", Tone::Wait),
         ],
         keys: vec![Fact::new("密钥 0001a1b2c3d4", "2026年11月1日 起")],
-        readiness: "已开通".into(),
-        readiness_tone: Tone::Good,
+        readiness: Readiness::Ready,
+        ways: vec![Way::new("窗口", Readiness::Ready), Way::new("自助机", Readiness::Quiet), Way::new("手机", Readiness::Closed)],
+        last_paid: "最近一次用钱包付成:11月22日 周日".into(),
     };
     shelf.add("institution", &home);
     let empty = Home { classes: vec![], lines: vec![], sent: vec![], more: String::new(), ..home.clone() };

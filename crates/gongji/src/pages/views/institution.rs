@@ -3,7 +3,8 @@
 use askama::Template;
 
 use super::cashier::Counter;
-use super::{Choice, Fact, Layout, Tone};
+use super::lookup::Way;
+use super::{Choice, Fact, Layout, Readiness, Tone};
 
 /// `/institution` — one business day (GET: `day`).
 ///
@@ -30,9 +31,11 @@ pub struct Home {
     pub sent: Vec<Sent>,
     /// Its keys: number and since when.
     pub keys: Vec<Fact>,
-    /// What citizens are shown: "可用".
-    pub readiness: String,
-    pub readiness_tone: Tone,
+    /// What citizens are shown of it, and of each kind of terminal.
+    pub readiness: Readiness,
+    pub ways: Vec<Way>,
+    /// "最近一次用钱包付成:11月20日"; may be empty.
+    pub last_paid: String,
 }
 
 /// Our totals of one class.

@@ -237,11 +237,34 @@ async fn a_message_that_was_begun_survives_a_restart_of_whoever_sends_it() {
     assert_eq!((came.len(), &came[0]), (2, &came[1]));
 }
 
+/// Two couriers are as two processes while a partition changes hands: both believe that it is theirs, and one sends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_couriers_one_sends() {
+    let world = World::new(1).await;
+    let (wife, hospital) = (payer(&world, &WIFE, "510500").await, world.institution(HOSPITAL));
+    let receiver = Receiver::new().await;
+    register(&hospital, &receiver.url).await;
+    receiver.status.store(503, Ordering::Relaxed);
+    let (mut one, mut other) = (Courier::new(Arc::clone(&world.app)), Courier::new(Arc::clone(&world.app)));
+    for step in 0..3 {
+        if step == 0 {
+            pay(&hospital, &wife, "H-1", 1_000).await;
+        } else {
+            pass(&world, PAUSES_MS[step - 1]);
+        }
+        let (first, second) = tokio::join!(one.look(), other.look());
+        first.and(second).unwrap();
+        one.rest().await;
+        other.rest().await;
+        assert_eq!(receiver.take().len(), 1, "attempt {step}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receiver_is_set_up_tried_and_given_another_secret() {
     let world = World::new(1).await;
     let hospital = world.institution(HOSPITAL);
-    for (url, words) in [("http://10.0.0.1/", "内部网络"), ("http://[fd00::1]/", "内部网络"), ("https://hook.example/", "http://"), ("nowhere", "http://")]
+    for (url, words) in [("http://10.0.0.1/", "内部网络"), ("http://[fd00::1]/", "内部网络"), ("ftp://hook.example/", "https://"), ("nowhere", "https://")]
     {
         let refused = hospital.post(WEBHOOKS, &json!({ "url": url })).await.refused(422, "FIELDS_INVALID");
         assert!(refused.text("title").contains(words), "{url}: {}", refused.body);

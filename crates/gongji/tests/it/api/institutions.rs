@@ -45,6 +45,8 @@ async fn a_code_is_decoded_without_using_it_and_tells_no_more_than_a_payment_nee
         }
         asked
     };
+    // Where it could not pay it is not read either, and stays free for where it can.
+    pharmacy.post("/institutions/codes/decode", &decode(&shown, None)).await.refused(409, "WRONG_PLACE");
     let told = hospital.post("/institutions/codes/decode", &decode(&shown, None)).await.expect(OK);
     let mut fields: Vec<&String> = told.body.as_object().unwrap().keys().collect();
     fields.sort();
@@ -53,7 +55,7 @@ async fn a_code_is_decoded_without_using_it_and_tells_no_more_than_a_payment_nee
     // As much of the bill as can be paid, not what there is.
     assert_eq!(hospital.post("/institutions/codes/decode", &decode(&shown, Some(1_200))).await.expect(OK).fen("/payable"), 1_200);
     assert_eq!(hospital.post("/institutions/codes/decode", &decode(&shown, Some(500_000))).await.expect(OK).fen("/payable"), 300_000);
-    pharmacy.post("/institutions/codes/decode", &decode(&shown, None)).await.refused(409, "WRONG_PLACE");
+    pharmacy.post("/institutions/codes/decode", &decode(&shown, None)).await.refused(409, "CODE_ELSEWHERE");
     hospital.post("/institutions/codes/decode", &decode("0000000000000000000", None)).await.refused(404, "CODE_UNKNOWN");
     // Often as it was looked at, it still pays, once.
     hospital.ask(PAYMENTS, &order("D-1", &shown, 1_200)).await.expect(CREATED);
@@ -77,6 +79,7 @@ async fn a_quote_says_what_is_paid_from_where_and_holds_nothing() {
     wife.ask(&format!("/transfers/{gift}/accept"), &json!({})).await.expect(OK);
     let shown = code(&wife, "wallet").await;
     let quote = |own: i64| json!({ "code": shown, "bill": bill(own) });
+    world.institution(PHARMACY).post("/institutions/quotes", &quote(1_000)).await.refused(409, "WRONG_PLACE");
     let whole = hospital.post("/institutions/quotes", &quote(100_000)).await.expect(OK);
     assert_eq!((whole.fen("/wallet"), whole.fen("/personal_account"), whole.fen("/cash")), (80_000, 20_000, 0));
     let lots = &whole.body["wallet_lots"];
@@ -88,10 +91,86 @@ async fn a_quote_says_what_is_paid_from_where_and_holds_nothing() {
     let short = hospital.post("/institutions/quotes", &quote(400_000)).await.expect(OK);
     assert_eq!((short.fen("/wallet"), short.fen("/personal_account"), short.fen("/cash")), (80_000, 300_000, 20_000));
     hospital.post("/institutions/quotes", &quote(0)).await.refused(422, "AMOUNT_TOO_SMALL");
-    world.institution(PHARMACY).post("/institutions/quotes", &quote(1_000)).await.refused(409, "WRONG_PLACE");
+    world.institution(PHARMACY).post("/institutions/quotes", &quote(1_000)).await.refused(409, "CODE_ELSEWHERE");
     assert_eq!(wife.get("/wallet").await.expect(OK).fen("/balance"), 80_000);
     hospital.ask(PAYMENTS, &order("Q-1", &shown, 100_000)).await.expect(CREATED);
     drop((wife, son, hospital));
+    world.verify();
+}
+
+/// Without a phone the same is asked with number and password; the hold keeps to it, and nobody else may use it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quote_is_made_at_the_keypad_too() {
+    let world = World::new(4).await;
+    let (wife, hospital) = (wife(&world).await, world.institution(HOSPITAL));
+    let keypad = |password: &str| json!({ "id_number": WIFE.1, "password": password, "first": "personal_account" });
+    let quote = |password: &str, own: i64| json!({ "keypad": keypad(password), "bill": bill(own) });
+    let hold = |number: &str, own: i64, quote: &str| json!({ "order_no": number, "payer": { "keypad": keypad(&password(WIFE.2)) }, "bill": bill(own), "quote": quote });
+    let said = hospital.post("/institutions/quotes", &quote(&password(WIFE.2), 400_000)).await.expect(OK);
+    assert_eq!((said.text("payer").as_str(), said.fen("/personal_account"), said.fen("/cash")), ("陈*", 300_000, 100_000));
+    assert!(said.body.get("expires_at").is_none(), "there is no code that could end");
+    let said = hospital.post("/institutions/quotes", &quote(&password(WIFE.2), 1_000)).await.expect(OK).text("quote");
+    hospital.ask(PAYMENTS, &hold("K-1", 1_001, &said)).await.refused(409, "QUOTE_STALE");
+    hospital.ask(PAYMENTS, &hold("K-2", 1_000, &said)).await.expect(CREATED);
+    // A wrong password counts as everywhere, and a bill that is none is told before any password is tried.
+    hospital.post("/institutions/quotes", &quote("918273", 1_000)).await.refused(403, "LOGIN_REFUSED");
+    hospital.post("/institutions/quotes", &quote("918273", 0)).await.refused(422, "AMOUNT_TOO_SMALL");
+    let both = json!({ "code": code(&wife, "wallet").await, "keypad": keypad(&password(WIFE.2)), "bill": bill(1_000) });
+    for odd in [both, json!({ "bill": bill(1_000) })] {
+        hospital.post("/institutions/quotes", &odd).await.refused(422, "FIELDS_INVALID");
+    }
+    drop((wife, hospital));
+    world.verify();
+}
+
+/// Read once, a code lives a while at the till that read it, for what it was read for; the payer sees who has it, and a new code takes it away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_decoded_code_lives_on_where_it_was_decoded() {
+    let world = World::new(4).await;
+    let (wife, hospital) = (wife(&world).await, world.institution(HOSPITAL));
+    let shown = code(&wife, "personal_account").await;
+    let read = hospital.post("/institutions/codes/decode", &json!({ "code": shown, "business": "outpatient" })).await.expect(OK);
+    assert!(world.clock.set(start_of_clock() + 200_000));
+    let status = wife.post("/payment-codes/status", &json!({ "code": shown })).await.expect(OK);
+    assert_eq!((status.text("state").as_str(), status.text("expires_at")), ("active", read.text("expires_at")));
+    let mut stay = order("D-2", &shown, 1_000);
+    stay["business"] = json!("inpatient");
+    hospital.ask(PAYMENTS, &stay).await.refused(409, "CODE_ELSEWHERE");
+    hospital.ask(PAYMENTS, &order("D-3", &shown, 1_000)).await.expect(CREATED);
+    let taken = code(&wife, "personal_account").await;
+    hospital.post("/institutions/codes/decode", &json!({ "code": taken })).await.expect(OK);
+    code(&wife, "personal_account").await;
+    hospital.ask(PAYMENTS, &order("D-4", &taken, 1_000)).await.refused(409, "CODE_EXPIRED");
+    drop((wife, hospital));
+    world.verify();
+}
+
+/// A stay is held for thirty days and captured in parts; what nobody captured goes back by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stay_is_held_for_a_month_and_a_visit_for_a_day() {
+    const DAY: i64 = 24 * 3_600_000;
+    let world = World::new(4).await;
+    let (wife, hospital) = (wife(&world).await, world.institution(HOSPITAL));
+    let mut stay = order("S-1", &code(&wife, "personal_account").await, 10_000);
+    stay["business"] = json!("inpatient");
+    let stay = hospital.ask(PAYMENTS, &stay).await.expect(CREATED);
+    let visit = hospital.ask(PAYMENTS, &order("S-2", &code(&wife, "personal_account").await, 500)).await.expect(CREATED);
+    let ends = |held: &Reply| gongji::time::parse_rfc3339(&held.text("deadline")).unwrap() - gongji::time::parse_rfc3339(&held.text("occurred_at")).unwrap();
+    assert_eq!((ends(&stay), ends(&visit)), (30 * DAY, DAY));
+    let part = |amount: i64| json!({ "amount": yuan(amount) });
+    let capture = format!("/institutions/payments/{}/capture", stay.text("payment"));
+    for (day, amount) in [(3, 2_000), (17, 3_000)] {
+        assert!(world.clock.set(start_of_clock() + day * DAY));
+        assert_eq!(hospital.ask(&capture, &part(amount)).await.expect(OK).text("state"), "partly_captured");
+    }
+    assert!(world.clock.set(start_of_clock() + 31 * DAY));
+    world.app.engine.nudge().await.unwrap();
+    world.app.engine.settle().await.unwrap();
+    let ended = hospital.get("/institutions/payments/by-order/S-1").await.expect(OK);
+    assert_eq!((ended.text("state").as_str(), ended.fen("/captured"), ended.fen("/remaining")), ("captured", 5_000, 0));
+    hospital.ask(&capture, &part(1)).await.refused(409, "PAYMENT_FINAL");
+    assert_eq!(hospital.get("/institutions/payments/by-order/S-2").await.expect(OK).text("state"), "expired");
+    drop((wife, hospital));
     world.verify();
 }
 

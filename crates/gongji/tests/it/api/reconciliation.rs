@@ -175,11 +175,18 @@ async fn an_institution_looks_at_its_day_and_sends_a_file_without_script() {
     assert!(text(&login).contains("name=\"back\" value=\"/institution\""));
     let empty = world.send(page("/institution", Some(&token))).await.expect(OK);
     assert!(text(&empty).contains("今天还没有收款和退费") && text(&empty).contains("还没有传过文件"));
+    // What citizens are told of each of its terminals, in their words.
+    let ways = |page: &str| {
+        ["窗口", "自助机", "手机"].map(|way| page.split(&format!("<strong>{way}</strong><span>")).nth(1).unwrap().split('<').next().unwrap().to_owned())
+    };
+    assert_eq!(ways(&text(&empty)), ["7 天没付成过", "未开通", "未开通"]);
     a_day(&world).await;
+    gongji::activity::catch_up(&world.app, 1).await.unwrap();
     let shown = text(&world.send(page("/institution", Some(&token))).await.expect(OK));
     for words in ["门诊 · 职工医保", "¥66.00", "4 笔", "A3", "已取消"] {
         assert!(shown.contains(words), "{words}");
     }
+    assert_eq!(ways(&shown), ["可用", "未开通", "未开通"]);
     let csv = world.send(page("/institution/lines.csv?day=2026-11-23&class=11-310&encoding=gbk", Some(&token))).await.expect(OK);
     assert_eq!(text(&csv).lines().count(), 6);
     for (parts, words) in [

@@ -320,6 +320,70 @@ async fn production_asks_for_a_signature_and_keeps_its_secrets() {
     world.send(sent.request()).await.refused(401, "SIGNATURE_INVALID");
 }
 
+/// Whoever signs may send what others may send: a list for reconciliation of megabytes, a file at the gateway; elsewhere 64 KiB. A large body is read only
+/// once the signature over its digest was right.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signed_list_may_be_as_large_as_any_other() {
+    let world = World::new(1).await;
+    let mut list = "setl_id,mdtrt_id,psn_no,medfee_sumamt,fund_pay_sumamt,acct_pay,refd_setl_flag\n".to_owned();
+    for row in 0..8_000 {
+        list.push_str(&format!(",LIST-{row:06},0001000000000007,120.00,83.50,36.50,0\n"));
+    }
+    assert!(list.len() > 4 * 64 * 1024);
+    let path = "/institutions/reconciliations?day=2026-11-23&clr_type=11&insutype=310";
+    for (profile, first) in [(Profile::Ed25519, 1), (Profile::Sm2, 2)] {
+        let hospital = signer(&world, HOSPITAL, profile, first);
+        let sent = hospital.sign("POST", path, None, &list, hospital.now()).set("content-type", "text/csv");
+        let other = Sent { body: list.replace("36.50,0\n", "36.51,0\n"), ..sent.clone() };
+        let refused = world.send(other.request()).await.refused(401, "SIGNATURE_INVALID");
+        assert!(is_unsigned(&refused) && refused.body["fields"][0]["field"] == "content-digest");
+        let forged = sent.clone().set("signature", format!("sig1=:{}:", "A".repeat(86) + "=="));
+        world.send(forged.request()).await.refused(401, "SIGNATURE_INVALID");
+        let undigested = Sent { headers: sent.headers.iter().filter(|(name, _)| *name != "content-digest").cloned().collect(), ..sent.clone() };
+        assert!(is_unsigned(&world.send(undigested.request()).await.refused(401, "SIGNATURE_INVALID")));
+        let compared = hospital.send(&sent).await;
+        assert!(compared.status.is_success(), "{}", compared.body);
+        hospital.send(&sent).await.refused(401, "NONCE_REUSED");
+        // Nowhere else.
+        let large = format!("{{\"note\":\"{}\"}}", "x".repeat(64 * 1024));
+        let elsewhere = hospital.sign("POST", "/institutions/payments", Some("large"), &large, hospital.now());
+        assert!(is_unsigned(&world.send(elsewhere.request()).await.refused(413, "BODY_TOO_LARGE")));
+    }
+    let part = gongji_wallet::event::institution_part(InstitutionId::parse(HOSPITAL).unwrap(), 1);
+    let kept = world.app.vault.signed_requests(part, HOSPITAL, "nonce-of-a-test-0000").unwrap();
+    assert!(kept.iter().all(|kept| kept.text.reveal().len() < 2_000), "what was signed is kept, not the file");
+}
+
+/// At every address of the interface, those that are none included, the answer to a signed request is the platform's own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_address_answers_a_signed_request_without_a_signature() {
+    let world = World::new(1).await;
+    let hospital = signer(&world, HOSPITAL, Profile::Ed25519, 1);
+    let at = |method: &'static str, path: &str| {
+        let mut sent = hospital.sign(method, path, None, "", hospital.now());
+        // Signed for the whole address, which is not below the interface here.
+        if let Some(outside) = path.strip_prefix("!") {
+            sent = Sent { path: outside.to_owned(), headers: vec![("host", "localhost".to_owned())], ..sent };
+            let nonce = format!("nonce-outside-{:04}", hospital.nonces.fetch_add(1, Ordering::Relaxed));
+            let signed = sent.with(|message| signature::sign_request(&hospital.key, message, hospital.now(), &nonce));
+            sent.headers.extend([("signature-input", signed.signature_input), ("signature", signed.signature)]);
+        }
+        sent
+    };
+    for (method, path, status, code) in [
+        ("GET", "/fsi/no-such", 404, "ROUTE_UNKNOWN"),
+        ("GET", "/institution", 404, "ROUTE_UNKNOWN"),
+        ("GET", "/institutions/no/such", 404, "ROUTE_UNKNOWN"),
+        ("DELETE", "/institutions/payments", 405, "METHOD_NOT_ALLOWED"),
+        ("GET", "/fsi", 405, "METHOD_NOT_ALLOWED"),
+        ("GET", "!/fsi/api/callFsiService/callService", 405, "METHOD_NOT_ALLOWED"),
+        ("GET", "!/fsi/api/callFsiService", 404, "ROUTE_UNKNOWN"),
+        ("GET", "!/fsi/else", 404, "ROUTE_UNKNOWN"),
+    ] {
+        hospital.send(&at(method, path)).await.refused(status, code);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_signed_is_kept_and_still_proves_itself() {
     let world = World::new(1).await;
