@@ -218,7 +218,11 @@ pub enum Fact<'a> {
         #[serde(borrow)]
         deed: Deed<'a>,
     },
-    CodeDecoded { code: Id, holder: HolderId, decoding: Decoding },
+    CodeDecoded {
+        code: Id,
+        holder: HolderId,
+        decoding: Decoding,
+    },
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]

@@ -135,7 +135,13 @@ fn of_object(part: u16, key: &Key, object: &Object, rows: &mut Vec<Row>) {
             let Key::Answer(key) = key else { panic!("{key:?}") };
             rows.push(Row::Answer { part, key: key.0 });
         }
-        Object::Directory(_) | Object::Code(_) | Object::Decoded(_) | Object::Till(_) | Object::Operators(_) | Object::Approval(_) | Object::OpenApprovals(_) => {}
+        Object::Directory(_)
+        | Object::Code(_)
+        | Object::Decoded(_)
+        | Object::Till(_)
+        | Object::Operators(_)
+        | Object::Approval(_)
+        | Object::OpenApprovals(_) => {}
     }
 }
 

@@ -115,6 +115,8 @@ fn current(rules: &Rules, setting: &Setting) -> Setting {
         Setting::CodeMs(_) => Setting::CodeMs(rules.code_ms),
         Setting::HoldMs(_) => Setting::HoldMs(rules.hold_ms),
         Setting::MutualAidInside(_) => Setting::MutualAidInside(rules.mutual_aid_inside),
+        Setting::InpatientHoldMs(_) => Setting::InpatientHoldMs(rules.inpatient_hold_ms),
+        Setting::DecodedMs(_) => Setting::DecodedMs(rules.decoded_ms),
     }
 }
 
@@ -136,6 +138,8 @@ pub fn setting_words(setting: &Setting) -> (&'static str, String) {
         Setting::PlaceCooldownDays(days) => ("使用地多久能变一次", format!("{days} 天")),
         Setting::CodeMs(life) => ("付款码有效", format!("{} 秒", life / 1_000)),
         Setting::HoldMs(life) => ("预占有效", format!("{} 分钟", life / 60_000)),
+        Setting::InpatientHoldMs(life) => ("住院预占有效", format!("{} 小时", life / 3_600_000)),
+        Setting::DecodedMs(life) => ("付款码解码后有效", format!("{} 秒", life / 1_000)),
         Setting::MutualAidInside(inside) => ("共济支付计入个人账户支付", yes(*inside, "计入", "另列")),
     }
 }
