@@ -345,15 +345,20 @@ pub fn part_of(id: u64) -> u16 {
 
 /// Gives the next number of its kind in a partition; numbers never come back.
 fn next_id(db: &Db<'_>, part: u16, kind: &'static str) -> Result<u64> {
+    next_ids(db, part, kind, 1)
+}
+
+/// As [`next_id`], for so many in a row; the first of them.
+fn next_ids(db: &Db<'_>, part: u16, kind: &'static str, count: u32) -> Result<u64> {
     let last: Option<i64> = db.row(
-        "insert into vault_serial (part, kind, last) values (?1, ?2, 1)
-         on conflict (part, kind) do update set last = vault_serial.last + 1 returning last",
-        (part, kind),
+        "insert into vault_serial (part, kind, last) values (?1, ?2, ?3)
+         on conflict (part, kind) do update set last = vault_serial.last + excluded.last returning last",
+        (part, kind, count),
         |row| row.get(0),
     )?;
     let last = last.expect("the statement returns the row that it has put");
     assert!(last < 1 << SERIAL_BITS, "partition {part} has used all numbers for {kind}");
-    Ok((u64::from(part) << SERIAL_BITS) | last as u64)
+    Ok((u64::from(part) << SERIAL_BITS) | (last - i64::from(count) + 1) as u64)
 }
 
 /// The databases' integers are signed; our numbers stay below 2^63 (partitions below 2^15), so nothing is lost.
