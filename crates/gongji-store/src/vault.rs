@@ -28,6 +28,7 @@ mod place_report;
 mod proof;
 mod reconciliation;
 mod recovery;
+mod reseal;
 mod retention;
 mod revoked;
 mod sandbox_clock;
@@ -65,6 +66,7 @@ pub use place_report::{PLACE_REPORT_MS, PLACE_REPORTS_PER_DAY_MAX, PlaceReport};
 pub use proof::{Proof, ProofError, STEP_UP_MS};
 pub use reconciliation::{RECONCILIATION_MS, RECONCILIATION_RUN_MS, RECONCILIATIONS_MAX, ReconciledFile, Reconciliation, ReconciliationState};
 pub use recovery::{RECOVERY_MS, Recovery, RecoveryError};
+pub use reseal::{RESEAL_ROWS_MAX, Reseal};
 pub use retention::{MESSAGE_MS, PROOF_MS};
 pub use sandbox_face::SandboxFace;
 pub use session::{Device, InMemory, SESSION_IDLE_MS, SESSION_MS_MAX, SESSIONS_PER_HOLDER_MAX, Session, SessionToken};
@@ -105,6 +107,11 @@ pub enum VaultError {
     /// The key folder belongs to another installation than the vault.
     #[error("the keys are not those this vault was made with")]
     WrongKeys,
+    /// The key folder is older than the vault: a key that was added since is not in it.
+    #[error(
+        "the keys are too old: the newest sealing key is number {newest}, and this vault needs number {wanted}; copy the keys from where they were changed"
+    )]
+    OldKeys { newest: u16, wanted: u16 },
     /// The partition of every ID number depends on the count, so it is fixed for ever.
     #[error("this vault was made for {made} partitions, not {asked}")]
     WrongPartitionCount { made: u16, asked: u16 },
@@ -335,7 +342,7 @@ fn check_meta(db: &Db<'_>, keys: &Keys, partition_count: u16) -> Result<()> {
             db.execute(sql, ("partitions", partition_count.to_be_bytes().to_vec()))?;
         }
     }
-    Ok(())
+    reseal::check_newest(db, keys)
 }
 
 /// The partition inside a number given out here (holder, message, consent, …).
@@ -345,20 +352,15 @@ pub fn part_of(id: u64) -> u16 {
 
 /// Gives the next number of its kind in a partition; numbers never come back.
 fn next_id(db: &Db<'_>, part: u16, kind: &'static str) -> Result<u64> {
-    next_ids(db, part, kind, 1)
-}
-
-/// As [`next_id`], for so many in a row; the first of them.
-fn next_ids(db: &Db<'_>, part: u16, kind: &'static str, count: u32) -> Result<u64> {
     let last: Option<i64> = db.row(
-        "insert into vault_serial (part, kind, last) values (?1, ?2, ?3)
-         on conflict (part, kind) do update set last = vault_serial.last + excluded.last returning last",
-        (part, kind, count),
+        "insert into vault_serial (part, kind, last) values (?1, ?2, 1)
+         on conflict (part, kind) do update set last = vault_serial.last + 1 returning last",
+        (part, kind),
         |row| row.get(0),
     )?;
     let last = last.expect("the statement returns the row that it has put");
     assert!(last < 1 << SERIAL_BITS, "partition {part} has used all numbers for {kind}");
-    Ok((u64::from(part) << SERIAL_BITS) | (last - i64::from(count) + 1) as u64)
+    Ok((u64::from(part) << SERIAL_BITS) | last as u64)
 }
 
 /// The databases' integers are signed; our numbers stay below 2^63 (partitions below 2^15), so nothing is lost.

@@ -9,6 +9,7 @@ mod copy;
 mod import;
 mod institution;
 mod jobs;
+mod keys;
 mod office;
 mod reconcile;
 mod sandbox;
@@ -94,6 +95,9 @@ enum Command {
     /// 到点自动做的事:各做到了哪里,上次怎样,下次什么时候
     #[command(help_template = HELP, override_usage = "gongji jobs [选项]")]
     Jobs(jobs::JobsArgs),
+    /// 换封存密钥:加一把新的,重新封存,移走旧的
+    #[command(help_template = HELP, override_usage = "gongji keys status|rotate|reseal|retire [选项]", subcommand_help_heading = "命令", subcommand_value_name = "命令", disable_help_subcommand = true)]
+    Keys(keys::KeysArgs),
     /// 对账:机构的明细文件和平台的逐笔比,列出差异、可能的原因和建议;不需要数据目录
     #[command(help_template = HELP, override_usage = "gongji reconcile <机构文件> <平台文件> [选项]")]
     Reconcile(reconcile::ReconcileArgs),
@@ -138,6 +142,7 @@ pub fn run() -> i32 {
         Command::Bench(args) => within_runtime(bench::run(*args)),
         Command::Office(args) => within_runtime(office::run(args)),
         Command::Jobs(args) => jobs::run(&args),
+        Command::Keys(args) => keys::run(args),
         Command::Reconcile(args) => reconcile::run(&args),
         Command::Institution(args) => within_runtime(institution::run(*args)),
         Command::Conformance(args) => within_runtime(conformance::run(args)),

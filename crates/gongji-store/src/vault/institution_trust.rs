@@ -4,11 +4,10 @@
 //! keeping the request. So it is right whichever process revokes, restarts or receives. A public key itself never changes under its id and may be
 //! remembered anywhere.
 
-use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use super::database::{Db, Row};
-use super::{Result, Vault, from_sql_id, next_ids, sql_id};
+use super::{Result, Vault, from_sql_id, next_id, sql_id};
 use crate::seal::{Place, Sensitive};
 
 /// Keys of one institution and profile that are valid at the same time: the old one and its successor.
@@ -187,26 +186,12 @@ impl Vault {
     /// Lets signed requests in, or says why not: all of them in one transaction. What is admitted is kept, and its nonce is used up.
     pub fn admit(&self, arrivals: &[Arrival]) -> Result<Vec<Admission>> {
         self.write(|tx, keys| {
-            let mut met = HashMap::new();
-            let admissions = arrivals.iter().map(|arrival| admission(tx, &mut met, arrival)).collect::<Result<Vec<_>>>()?;
-            let to_keep: Vec<(&Arrival, &Kept)> = arrivals
-                .iter()
-                .zip(&admissions)
-                .filter(|(_, admission)| **admission == Admission::Admitted)
-                .filter_map(|(arrival, _)| Some((arrival, arrival.kept.as_ref()?)))
-                .collect();
-            let mut counts: BTreeMap<u16, u32> = BTreeMap::new();
-            for (arrival, _) in &to_keep {
-                *counts.entry(arrival.part).or_default() += 1;
-            }
-            let mut numbers = BTreeMap::new();
-            for (part, count) in counts {
-                numbers.insert(part, next_ids(tx, part, "signed-request", count)?);
-            }
-            for (arrival, kept) in to_keep {
-                let next = numbers.get_mut(&arrival.part).expect("each partition that keeps something has its numbers");
-                let id = *next;
-                *next += 1;
+            let mut admissions = Vec::with_capacity(arrivals.len());
+            for arrival in arrivals {
+                let admission = admission(tx, arrival)?;
+                admissions.push(admission);
+                let (Admission::Admitted, Some(kept)) = (admission, &arrival.kept) else { continue };
+                let id = next_id(tx, arrival.part, "signed-request")?;
                 let sealed = keys.seal(Place::new("signed_request", "text", id), kept.text.reveal());
                 tx.execute(
                     "insert into signed_request (part, request_id, institution, key_id, nonce, idempotency_key, received_ms, sealed_text)
@@ -277,31 +262,18 @@ fn access_of(db: &Db<'_>, institution: &str) -> Result<Access> {
     Ok(found.unwrap_or_default())
 }
 
-/// What a transaction has found out about a key: until when it holds, and from where it may be used. `None`: it does not hold.
-type Met<'a> = HashMap<&'a str, Option<(Option<i64>, Access)>>;
-
-fn meet(tx: &Db<'_>, arrival: &Arrival) -> Result<Option<(Option<i64>, Access)>> {
+fn admission(tx: &Db<'_>, arrival: &Arrival) -> Result<Admission> {
     let sql = "select institution, expires_ms, revoked_ms from institution_public_key where part = ?1 and key_id = ?2";
     let key = tx.row(sql, (PART, &arrival.key_id), |row| Ok((row.get::<String>(0)?, row.get::<Option<i64>>(1)?, row.get::<Option<i64>>(2)?)))?;
     match key {
-        Some((institution, expires_ms, None)) if institution == arrival.institution => Ok(Some((expires_ms, access_of(tx, &arrival.institution)?))),
-        _ => Ok(None),
-    }
-}
-
-fn admission<'a>(tx: &Db<'_>, met: &mut Met<'a>, arrival: &'a Arrival) -> Result<Admission> {
-    let known = match met.get(arrival.key_id.as_str()) {
-        Some(known) => known,
-        // Nothing of it changes while this transaction lasts.
-        None => {
-            let known = meet(tx, arrival)?;
-            met.entry(&arrival.key_id).or_insert(known)
+        Some((institution, expires_ms, None)) if institution == arrival.institution => {
+            if expires_ms.is_some_and(|expires| arrival.now_ms >= expires) {
+                return Ok(Admission::Expired);
+            }
         }
-    };
-    let Some((expires_ms, access)) = known else { return Ok(Admission::Revoked) };
-    if expires_ms.is_some_and(|expires| arrival.now_ms >= expires) {
-        return Ok(Admission::Expired);
+        _ => return Ok(Admission::Revoked),
     }
+    let access = access_of(tx, &arrival.institution)?;
     if !access.allows_address(arrival.address) {
         return Ok(Admission::AddressNotAllowed);
     }

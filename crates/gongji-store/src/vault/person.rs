@@ -154,6 +154,16 @@ impl Vault {
         Ok(known.filter(|_| equal_in_constant_time(&expected, &name_blind)).map(|known| known.holder))
     }
 
+    /// As [`Vault::match_person`], without memory, which knows those who exist and nobody else: whoever may not learn who exists is answered in the time
+    /// that the disk takes.
+    pub fn match_person_on_disk(&self, id_number: &str, name: &str) -> Result<Option<u64>> {
+        let id_blind = id_blind(&self.0.keys, id_number);
+        let name_blind = name_blind(&self.0.keys, &id_blind, name);
+        let known = self.load(&id_blind, id_number)?;
+        let expected = known.map_or([0; 32], |known| known.name_blind);
+        Ok(known.filter(|_| equal_in_constant_time(&expected, &name_blind)).map(|known| known.holder))
+    }
+
     /// As [`Vault::match_person`], but only if memory knows: `None` means "ask the disk", `Some` is the answer.
     /// For the write path, which should not leave the async thread for what memory knows.
     pub fn match_person_in_memory(&self, id_number: &str, name: &str) -> Option<Option<u64>> {
@@ -175,15 +185,17 @@ impl Vault {
     }
 
     fn known(&self, id_blind: &[u8; 32], id_number: &str) -> Result<Option<Known>> {
-        let loaded = self.0.people.0.get_or_load(*id_blind, self.may_remember(), || {
-            let part = self.partition_of(id_number);
-            self.read(|db, _| {
-                db.row("select holder, name_blind from person where part = ?1 and id_blind = ?2", (part, id_blind), |row| {
-                    Ok(Known { holder: from_sql_id(row.get(0)?), name_blind: row.get(1)? })
-                })
-            })
-        })?;
+        let loaded = self.0.people.0.get_or_load(*id_blind, self.may_remember(), || self.load(id_blind, id_number))?;
         Ok(loaded.map(|(known, _)| known))
+    }
+
+    fn load(&self, id_blind: &[u8; 32], id_number: &str) -> Result<Option<Known>> {
+        let part = self.partition_of(id_number);
+        self.read(|db, _| {
+            db.row("select holder, name_blind from person where part = ?1 and id_blind = ?2", (part, id_blind), |row| {
+                Ok(Known { holder: from_sql_id(row.get(0)?), name_blind: row.get(1)? })
+            })
+        })
     }
 }
 

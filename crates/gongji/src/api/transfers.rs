@@ -164,7 +164,7 @@ pub async fn wish(app: &App, sender: HolderId, receiver: &NamedPerson, relation:
         None => 0,
     };
     let amount = amount.fen("amount")?;
-    let receiver = transfer::find_receiver(app, name.as_str(), number.as_str()).await?;
+    let receiver = transfer::find_receiver(app, sender, name.as_str(), number.as_str()).await?;
     Ok(Wish { sender, receiver, relation, amount, from_wallet: source == Source::Wallet })
 }
 

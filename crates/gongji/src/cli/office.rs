@@ -244,6 +244,16 @@ pub(super) fn vault_of(place: &Place) -> anyhow::Result<Vault> {
 
 /// The vault takes several processes: the office works beside the running service.
 fn folder_of(place: &Place) -> anyhow::Result<(Profile, Kept, Vault)> {
+    let (folder, keys) = folders_of(place)?;
+    let (profile, _) = describe(&folder)?;
+    // `Installation` would take the lock that the running service holds.
+    let kept = kept(&folder)?;
+    let vault = kept.vault(&keys)?;
+    Ok((profile, kept, vault))
+}
+
+/// Where the data is, and where its keys are.
+pub(super) fn folders_of(place: &Place) -> anyhow::Result<(PathBuf, PathBuf)> {
     let (folder, keys) = match &place.config {
         Some(path) => {
             let config = config::Config::read(path)?;
@@ -251,11 +261,8 @@ fn folder_of(place: &Place) -> anyhow::Result<(Profile, Kept, Vault)> {
         }
         None => (place.data.clone(), None),
     };
-    let (profile, _) = describe(&folder)?;
-    // `Installation` would take the lock that the running service holds.
-    let kept = kept(&folder)?;
-    let vault = kept.vault(&keys.unwrap_or_else(|| folder.join(KEYS_FOLDER)))?;
-    Ok((profile, kept, vault))
+    let keys = keys.unwrap_or_else(|| folder.join(KEYS_FOLDER));
+    Ok((folder, keys))
 }
 
 fn open(place: &Place) -> anyhow::Result<Office> {

@@ -195,7 +195,7 @@ async fn draft(app: &App, me: &Holder, typed: &Typed) -> Result<Result<Draft, Ve
         let relation = typed_relation(typed, &mut problems);
         problems.extend(number.as_ref().zip(relation).and_then(|(number, relation)| sex_problem(number, relation)));
         if let (Some(name), Some(number), Some(relation)) = (name, number, relation) {
-            let found = transfer::find_receiver(app, name.as_str(), number.as_str()).await?;
+            let found = transfer::find_receiver(app, me.id, name.as_str(), number.as_str()).await?;
             let area = near.map(|area| words::place(&directory, area)).unwrap_or_default();
             receiver = Some((found, relation, Party::new(name.as_str(), relation.label(), area), near));
         }

@@ -1,9 +1,10 @@
-//! What people entrust to the program is found nowhere but sealed: not in logs, journals, books or addresses.
+//! What people entrust to the program is found nowhere but sealed: not in logs, journals, books, metrics or addresses.
 //!
 //! A whole journey goes through the real program with its logs wide open. Then every file it has written and every line it has said is
 //! searched for each name, number, password, code, token and key of the journey and of all sample people.
 
 use crate::program::{Program, Said};
+use crate::silence::Needles;
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use std::fs;
@@ -128,34 +129,6 @@ fn percent(text: &str) -> String {
     text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
-/// Secrets by their first two bytes, so that megabytes are gone through once.
-struct Needles<'a> {
-    by_beginning: Vec<Vec<&'a (String, &'static str)>>,
-}
-
-impl<'a> Needles<'a> {
-    fn new(secrets: &'a [(String, &'static str)]) -> Needles<'a> {
-        let mut by_beginning = vec![Vec::new(); 1 << 16];
-        for secret in secrets {
-            let bytes = secret.0.as_bytes();
-            by_beginning[usize::from(bytes[0]) << 8 | usize::from(bytes[1])].push(secret);
-        }
-        Needles { by_beginning }
-    }
-
-    fn found_in(&self, text: &[u8]) -> Option<&'a (String, &'static str)> {
-        let begins = |at: usize| usize::from(text[at]) << 8 | usize::from(text[at + 1]);
-        (1..text.len()).map(|end| end - 1).find_map(|at| self.by_beginning[begins(at)].iter().copied().find(|secret| stands(text, at, &secret.0)))
-    }
-}
-
-/// Whether it stands there; a short number by itself only: six digits may well be part of something longer.
-fn stands(text: &[u8], at: usize, secret: &str) -> bool {
-    let is_word = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    let is_alone = || !is_word(at.checked_sub(1).and_then(|before| text.get(before))) && !is_word(text.get(at + secret.len()));
-    text[at..].starts_with(secret.as_bytes()) && (secret.len() > 6 || !secret.is_ascii() || is_alone())
-}
-
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -197,7 +170,7 @@ fn logged(said: &Said) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_personal_is_in_logs_journals_books_or_addresses() {
+async fn nothing_personal_is_in_logs_journals_books_metrics_or_addresses() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let mut journey = Journey::new(Program::sandbox(&data, &["--partitions", "4"], "debug"));
@@ -212,9 +185,14 @@ async fn nothing_personal_is_in_logs_journals_books_or_addresses() {
     }
     assert_eq!(journey.ask(&nobody, Method::GET, "/nowhere/990151195203150023/19900000002?name=王秀兰", None).await.0, StatusCode::NOT_FOUND);
 
+    // What is watched tells of nobody.
+    let (status, metrics) = journey.look(&mut Visitor::default(), "/metrics").await;
+    assert!(status.is_success() && metrics.contains("/api/v1/transfers/{id}/accept"), "{status}");
+
     // As they are, and as they would stand in an address.
     let mut secrets = std::mem::take(&mut journey.secrets);
     secrets.extend(secrets.clone().into_iter().filter(|(secret, _)| !secret.is_ascii()).map(|(secret, what)| (percent(&secret), what)));
+    assert_eq!(Needles::new(&secrets).found_in(metrics.as_bytes()), None, "{metrics}");
     for address in &journey.addresses {
         assert_eq!(Needles::new(&secrets).found_in(address.as_bytes()), None, "{address}");
     }
@@ -226,6 +204,7 @@ async fn nothing_personal_is_in_logs_journals_books_or_addresses() {
     let stopped = search(&data, &secrets);
     let log = logged(&said);
     assert!(log.matches("answered").count() > asked && log.contains("/api/v1/transfers/{id}/accept"), "the log has a line for each request:\n{log}");
+    assert!(log.contains("a session began") && log.contains("refused"), "logins that worked and such that did not are told:\n{log}");
     let needles = Needles::new(&secrets);
     for line in log.lines() {
         assert_eq!(needles.found_in(line.as_bytes()), None, "{line}");

@@ -6,6 +6,7 @@ mod canary;
 mod cli_bench;
 mod cli_commands;
 mod cli_import;
+mod cli_keys;
 mod cli_postgres;
 mod cli_sandbox;
 mod conformance;
@@ -16,3 +17,5 @@ mod links;
 #[allow(dead_code)]
 mod postgres_server;
 mod program;
+mod silence;
+mod wire;

@@ -17,6 +17,8 @@ async fn every_answer_carries_the_headers_that_protect_people() {
         let reply = world.send(request(Method::GET, path).body(Body::empty()).unwrap()).await;
         let policy = reply.headers["content-security-policy"].to_str().unwrap();
         assert!(policy.contains("default-src 'self'") && policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
+        assert!(reply.headers["cross-origin-opener-policy"] == "same-origin" && policy.contains("object-src 'none'") && policy.contains("base-uri 'none'"));
+        assert!(!reply.headers.contains_key("access-control-allow-origin") && !reply.headers.contains_key("server"), "{path}");
         assert!(reply.headers["x-content-type-options"] == "nosniff" && reply.headers["referrer-policy"] == "same-origin", "{path}");
         assert!(reply.headers.contains_key("x-request-id") && !reply.headers.contains_key("strict-transport-security"), "{path}");
         assert_eq!(reply.headers["cache-control"] == "no-store", !path.starts_with("/assets/"), "{path}");
@@ -117,6 +119,80 @@ async fn production_has_no_sandbox_and_insists_on_tls() {
     let line = reply.headers["set-cookie"].to_str().unwrap();
     assert!(line.starts_with("__Host-gongji=") && line.contains("; Secure") && !line.contains("Domain"), "{line}");
     assert!(reply.headers["strict-transport-security"].to_str().unwrap().contains("max-age=31536000"));
+    // The pages' own cookies as well: a mode, a word.
+    let form = |path: &str, cookie: &str, fields: String| {
+        let form = Request::builder().method(Method::POST).uri(path).header("host", "wallet.example.cn").header("origin", "https://wallet.example.cn");
+        form.header("content-type", "application/x-www-form-urlencoded").header("cookie", cookie).body(Body::from(fields)).unwrap()
+    };
+    let session = line.split(';').next().unwrap();
+    let left = world.send(form("/logout", session, String::new())).await.expect(StatusCode::SEE_OTHER);
+    let set: Vec<&str> = left.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap()).collect();
+    assert!(set.len() >= 3 && set.iter().any(|line| line.starts_with("gongji_said=")), "{set:?}");
+    for line in set {
+        assert!(line.matches("; Secure").count() == 1 && line.contains("; HttpOnly") && line.contains("; SameSite=Lax"), "{line}");
+    }
     let numeric = Request::builder().uri("/api/v1/regions").header("host", "127.0.0.1").body(Body::empty()).unwrap();
     world.send(numeric).await.refused(421, "HOST_UNKNOWN");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_ends_the_session_that_the_browser_had() {
+    let world = World::new(1).await;
+    let login = |cookie: Option<&str>| {
+        let body = json!({ "id_number": SON.1, "password": password(SON.2) }).to_string();
+        let asked = request(Method::POST, "/api/v1/sessions").header("cookie", cookie.unwrap_or("other=1"));
+        asked.body(Body::from(body)).unwrap()
+    };
+    let cookie = |reply: &Reply| reply.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let me = |cookie: &str| request(Method::GET, "/api/v1/me").header("cookie", cookie).body(Body::empty()).unwrap();
+    let first = cookie(&world.send(login(None)).await.expect(StatusCode::CREATED));
+    world.send(me(&first)).await.expect(StatusCode::OK);
+    let second = cookie(&world.send(login(Some(&first))).await.expect(StatusCode::CREATED));
+    assert_ne!(first, second);
+    world.send(me(&first)).await.refused(401, "LOGIN_REQUIRED");
+    world.send(me(&second)).await.expect(StatusCode::OK);
+    // Another device has its own, and a form of the pages does the same.
+    let other = cookie(&world.send(login(None)).await.expect(StatusCode::CREATED));
+    world.send(me(&second)).await.expect(StatusCode::OK);
+    let form = Request::builder().method(Method::POST).uri("/login").header("host", "localhost:8080").header("origin", "http://localhost:8080");
+    let form = form.header("content-type", "application/x-www-form-urlencoded").header("cookie", &other);
+    let fields = format!("account={}&password={}", SON.1, password(SON.2));
+    let third = world.send(form.body(Body::from(fields)).unwrap()).await.expect(StatusCode::SEE_OTHER);
+    world.send(me(&other)).await.refused(401, "LOGIN_REQUIRED");
+    world.send(me(&cookie(&third))).await.expect(StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_answers_for_nobody_but_relatives() {
+    use gongji::service::transfer::find_receiver;
+    use gongji_ledger::HolderId;
+    let world = World::new(1).await;
+    let id = |number: &str| HolderId(world.app.vault.find_by_id_number(number).unwrap().unwrap());
+    let son = id(SON.1);
+    // Memory knows the mother from here on, and nobody has said that she is one. Another process gives her another name.
+    assert_eq!(find_receiver(&world.app, son, MOTHER.0, MOTHER.1).await.unwrap(), id(MOTHER.1));
+    let rename = |name: &str| {
+        let keys = world.app.vault.keys().clone();
+        let elsewhere = gongji_store::vault::Vault::open_with(world.folder.path(), keys, 1).unwrap();
+        let person = gongji_store::vault::NewPerson { id_number: MOTHER.1.into(), name: name.into(), phone: None };
+        elsewhere.put_person(&person, world.app.now()).unwrap();
+    };
+    rename("王秀岚");
+    assert_eq!(find_receiver(&world.app, son, "王秀岚", MOTHER.1).await.unwrap(), id(MOTHER.1), "the disk was asked, as for a stranger");
+    assert_ne!(find_receiver(&world.app, son, MOTHER.0, MOTHER.1).await.unwrap(), id(MOTHER.1));
+    assert_eq!(find_receiver(&world.app, son, STRANGER.0, STRANGER.1).await.unwrap(), HolderId::nobody(world.app.vault.partition_of(STRANGER.1)));
+    rename(MOTHER.0);
+    // Once there is a relation, memory may answer: that she exists is no secret between the two.
+    let mother = world.registered(&MOTHER).await;
+    mother.ask("/wallet", &json!({ "place": "510500" })).await.expect(StatusCode::CREATED);
+    let caller = world.logged_in(&SON).await;
+    let body = caller.transfer_body(&SON, &MOTHER, "52", 10_000).await;
+    let sent = caller.ask("/transfers", &body).await.expect(StatusCode::CREATED).text("id");
+    mother.ask(&format!("/transfers/{sent}/accept"), &json!({})).await.expect(StatusCode::OK);
+    // Her partition tells his; the preview waits for nothing.
+    while world.app.engine.holder(son).unwrap().unwrap().relation(id(MOTHER.1)).is_none() {
+        tokio::task::yield_now().await;
+    }
+    rename("王秀岚");
+    assert_eq!(find_receiver(&world.app, son, MOTHER.0, MOTHER.1).await.unwrap(), id(MOTHER.1), "from memory");
 }

@@ -1,5 +1,6 @@
 //! A small country: two open areas, one that is not, two families, a hospital and a pharmacy.
 
+use crate::silence::{self, Silence};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -69,6 +70,8 @@ impl Gate {
 }
 
 pub struct World {
+    /// First, so that it looks while everything is still there.
+    _silence: Silence,
     pub folder: TempDir,
     pub gate: Arc<Gate>,
     pub app: Arc<App>,
@@ -186,7 +189,17 @@ impl World {
             sandbox: is_sandbox.then_some(sandbox),
             ..App::new(engine, vault, identity, clock.clone())
         });
-        let world = World { folder, gate, router: server::router(Arc::clone(&app), edge), app, clock, _installation: installation, keys: AtomicU64::new(0) };
+        let silence = Silence::new(folder.path());
+        let world = World {
+            _silence: silence,
+            folder,
+            gate,
+            router: server::router(Arc::clone(&app), edge),
+            app,
+            clock,
+            _installation: installation,
+            keys: AtomicU64::new(0),
+        };
         world.settle_country(&keys).await;
         world
     }
@@ -234,7 +247,12 @@ impl World {
 
     pub async fn send(&self, request: Request<Body>) -> Reply {
         let response = self.router.clone().call(request).await.unwrap();
-        Reply::read(response).await
+        if let Some(address) = response.headers().get("location") {
+            silence::check("an address", address.as_bytes());
+        }
+        let reply = Reply::read(response).await;
+        silence::remember(&reply.body);
+        reply
     }
 
     pub fn guest(&self) -> Caller<'_> {
@@ -270,7 +288,8 @@ impl World {
 
     /// Stops everything and lets the auditor look at the books.
     pub fn verify(self) {
-        let World { folder, app, router, _installation, .. } = self;
+        let World { folder, app, router, _installation, _silence, .. } = self;
+        drop(_silence);
         drop((router, app, _installation));
         gongji::verify::run(folder.path(), true).unwrap();
     }
