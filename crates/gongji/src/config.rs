@@ -54,7 +54,8 @@ struct DataFile {
     folder: PathBuf,
     keys: String,
     partitions: Part,
-    store: String,
+    /// An address, which may have a password in it.
+    store: Sensitive,
     people_in_memory: usize,
 }
 
@@ -148,7 +149,7 @@ impl Default for ConfigFile {
 
 impl Default for DataFile {
     fn default() -> DataFile {
-        DataFile { folder: PathBuf::from("/var/lib/gongji"), keys: String::new(), partitions: 1, store: String::new(), people_in_memory: PEOPLE_MAX }
+        DataFile { folder: PathBuf::from("/var/lib/gongji"), keys: String::new(), partitions: 1, store: Sensitive::new(""), people_in_memory: PEOPLE_MAX }
     }
 }
 
@@ -199,7 +200,7 @@ pub struct Config {
     pub keys_folder: Option<PathBuf>,
     pub partitions: Part,
     /// Address of the database that keeps ledger and vault; `None`: files of the data folder, or what the folder itself remembers.
-    pub store: Option<String>,
+    pub store: Option<Sensitive>,
     pub log_level: String,
     file: ConfigFile,
 }
@@ -211,7 +212,7 @@ pub struct Production {
     pub data_folder: PathBuf,
     pub keys_folder: Option<PathBuf>,
     pub partitions: Part,
-    pub store: Option<String>,
+    pub store: Option<Sensitive>,
     /// People that each partition keeps in memory; the rest is loaded when somebody asks.
     pub people_in_memory: usize,
     pub log_level: tracing::Level,
@@ -241,11 +242,13 @@ impl Config {
             }
         };
         set(&mut file.data.keys, "GONGJI_KEYS_FOLDER");
-        set(&mut file.data.store, "GONGJI_STORE");
         set(&mut file.adapters.sms.token_file, "GONGJI_SMS_TOKEN_FILE");
         set(&mut file.adapters.face.token_file, "GONGJI_FACE_TOKEN_FILE");
         set(&mut file.adapters.registry.token_file, "GONGJI_REGISTRY_TOKEN_FILE");
         set(&mut file.adapters.settlement.token_file, "GONGJI_SETTLEMENT_TOKEN_FILE");
+        if let Some(store) = environment("GONGJI_STORE") {
+            file.data.store = store.into();
+        }
         let mut hosts = file.hosts.clone();
         hosts.extend(host_of(&file.base_url).map(str::to_owned));
         Ok(Config {
@@ -255,7 +258,7 @@ impl Config {
             data_folder: file.data.folder.clone(),
             keys_folder: (!file.data.keys.is_empty()).then(|| PathBuf::from(&file.data.keys)),
             partitions: file.data.partitions,
-            store: (!file.data.store.is_empty()).then(|| file.data.store.clone()),
+            store: (!file.data.store.reveal().is_empty()).then(|| file.data.store.clone()),
             log_level: file.log.level.clone(),
             file,
         })
@@ -280,7 +283,7 @@ impl Config {
         if self.partitions == 0 || self.partitions > PART_MAX {
             refusals.push(Refusal::PartitionRange(self.partitions));
         }
-        match self.store.as_deref().map(gongji_store::postgres::is_on_this_machine) {
+        match self.store.as_ref().map(|store| gongji_store::postgres::is_on_this_machine(store.reveal())) {
             Some(Err(fault)) => refusals.push(Refusal::StoreMalformed(fault.to_string())),
             Some(Ok(false)) => refusals.push(Refusal::StoreOverNetwork),
             None | Some(Ok(true)) => {}

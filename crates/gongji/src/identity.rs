@@ -390,6 +390,8 @@ impl Identity {
     async fn log_in(&self, holder: u64, label: &str, now_ms: i64) -> Result<LoggedIn> {
         let label = label.to_owned();
         let (token, session) = self.blocking(move |vault| vault.start_session(holder, &label, now_ms)).await?;
+        // Refused logins are logged where every refusal is. The session's number leads to the person in the vault alone.
+        tracing::info!(trace_id = crate::server::request_number(), session = format!("{:016x}", session.id), "a session began");
         Ok(LoggedIn { token, session })
     }
 

@@ -183,7 +183,9 @@ fn log(id: uuid::Uuid, method: &Method, route: &str, status: StatusCode, took: D
 impl Gate {
     fn check(&self, request: &mut Request) -> Result<(), Problem> {
         // Whoever watches the service asks by address, and learns nothing.
-        if request.uri().path() != HEALTH && !self.profile.knows_host(host(request)) {
+        // Of two names a proxy may have looked at the other one.
+        let is_one = request.headers().get_all(header::HOST).iter().count() <= 1;
+        if !is_one || request.uri().path() != HEALTH && !self.profile.knows_host(host(request)) {
             return Err(Edge::HostUnknown.into());
         }
         let origin = origin(request, &self.policy);
@@ -196,6 +198,9 @@ impl Gate {
     }
 
     fn protect(&self, headers: &mut HeaderMap, id: uuid::Uuid, is_personal: bool) {
+        if self.profile.is_secure {
+            secure_cookies(headers);
+        }
         let mut set = |name: HeaderName, value: &'static str| {
             headers.insert(name, HeaderValue::from_static(value));
         };
@@ -212,6 +217,22 @@ impl Gate {
         }
         headers.insert(REQUEST_ID, HeaderValue::try_from(id.simple().to_string()).expect("hexadecimal digits are ASCII"));
     }
+}
+
+/// No cookie travels without TLS, whoever has set it.
+fn secure_cookies(headers: &mut HeaderMap) {
+    if let header::Entry::Occupied(mut cookies) = headers.entry(header::SET_COOKIE) {
+        for cookie in cookies.iter_mut().filter(|cookie| !cookie.as_bytes().ends_with(b"; Secure") && !has(cookie.as_bytes(), b"; Secure;")) {
+            let line = [cookie.as_bytes(), b"; Secure"].concat();
+            let is_sensitive = cookie.is_sensitive();
+            *cookie = HeaderValue::from_bytes(&line).expect("a line with more letters is one");
+            cookie.set_sensitive(is_sensitive);
+        }
+    }
+}
+
+fn has(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
 }
 
 /// A signature covers the bytes as they are.

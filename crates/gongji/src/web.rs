@@ -159,6 +159,17 @@ pub async fn institution_of_key(app: &App, key: &str) -> Result<Option<Instituti
     Ok(found.and_then(|code| InstitutionId::parse(&code)))
 }
 
+/// Ends the session that this browser had before it logged in: it has one at a time, and an old cookie is worth nothing from here on.
+///
+/// # Errors
+/// The vault cannot be written.
+pub async fn end_session_before(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
+    match cookie(headers, session_cookie_name(app)).and_then(SessionToken::parse) {
+        Some(before) => Ok(app.identity.log_out(&before).await?),
+        None => Ok(()),
+    }
+}
+
 /// What a person recognises this device by, for the list of sessions.
 pub fn device(headers: &HeaderMap) -> String {
     crate::identity::device_label(headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default())

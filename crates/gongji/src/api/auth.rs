@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::identity::{LoggedIn, Started};
 use crate::problem::Problem;
 use crate::time::rfc3339;
-use crate::web::{Citizen, StrictJson, StrictPath, clear_session_cookie, clear_subject_cookie, device, set_session_cookie};
+use crate::web::{self, Citizen, StrictJson, StrictPath, clear_session_cookie, clear_subject_cookie, device, set_session_cookie};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -133,12 +133,13 @@ pub struct SessionBody {
     ends_at: String,
 }
 
-fn logged_in(app: &App, status: StatusCode, logged_in: &LoggedIn) -> Response {
+async fn logged_in(app: &App, headers: &HeaderMap, status: StatusCode, logged_in: &LoggedIn) -> Result<Response, Problem> {
     let LoggedIn { token, session } = logged_in;
+    web::end_session_before(app, headers).await?;
     let body = SessionToken { token: token.reveal().to_owned(), session_id: format!("{:016x}", session.id), ends_at: rfc3339(session.ends_ms) };
     let mut response = (status, Json(body)).into_response();
     set_session_cookie(app, response.headers_mut(), token);
-    response
+    Ok(response)
 }
 
 /// Start registering
@@ -158,7 +159,7 @@ async fn start_registration(State(app): State<Arc<App>>, StrictJson(asked): Stri
     responses((status = 201, description = "Registered and logged in", body = SessionToken)), security(()))]
 async fn confirm_registration(State(app): State<Arc<App>>, headers: HeaderMap, StrictJson(asked): StrictJson<PasswordByCode>) -> Result<Response, Problem> {
     let done = app.identity.confirm_registration(&asked.ticket, &asked.code, &asked.password, &device(&headers), app.now()).await?;
-    Ok(logged_in(&app, StatusCode::CREATED, &done))
+    logged_in(&app, &headers, StatusCode::CREATED, &done).await
 }
 
 /// Log in with the password
@@ -166,7 +167,7 @@ async fn confirm_registration(State(app): State<Arc<App>>, headers: HeaderMap, S
     responses((status = 201, description = "Logged in", body = SessionToken)), security(()))]
 async fn log_in(State(app): State<Arc<App>>, headers: HeaderMap, StrictJson(asked): StrictJson<PasswordLogin>) -> Result<Response, Problem> {
     let done = app.identity.login_with_password(&asked.id_number, &asked.password, &device(&headers), app.now()).await?;
-    Ok(logged_in(&app, StatusCode::CREATED, &done))
+    logged_in(&app, &headers, StatusCode::CREATED, &done).await
 }
 
 /// Ask for a code to log in
@@ -183,7 +184,7 @@ async fn start_code(State(app): State<Arc<App>>, StrictJson(asked): StrictJson<I
     responses((status = 201, description = "Logged in", body = SessionToken)), security(()))]
 async fn confirm_code(State(app): State<Arc<App>>, headers: HeaderMap, StrictJson(asked): StrictJson<CodeLogin>) -> Result<Response, Problem> {
     let done = app.identity.confirm_login_code(&asked.ticket, &asked.code, &device(&headers), app.now()).await?;
-    Ok(logged_in(&app, StatusCode::CREATED, &done))
+    logged_in(&app, &headers, StatusCode::CREATED, &done).await
 }
 
 /// Ask for a code to set a new password
@@ -200,7 +201,7 @@ async fn start_forgot(State(app): State<Arc<App>>, StrictJson(asked): StrictJson
     responses((status = 201, description = "The password is set; logged in", body = SessionToken)), security(()))]
 async fn confirm_forgot(State(app): State<Arc<App>>, headers: HeaderMap, StrictJson(asked): StrictJson<PasswordByCode>) -> Result<Response, Problem> {
     let done = app.identity.confirm_forgot_password(&asked.ticket, &asked.code, &asked.password, &device(&headers), app.now()).await?;
-    Ok(logged_in(&app, StatusCode::CREATED, &done))
+    logged_in(&app, &headers, StatusCode::CREATED, &done).await
 }
 
 /// Log out here

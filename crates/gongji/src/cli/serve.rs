@@ -25,7 +25,7 @@ pub struct ServeArgs {
 pub fn run(args: ServeArgs) -> anyhow::Result<()> {
     // Everything that can be refused is refused before anything is opened.
     let mut config = Config::read(&args.config)?;
-    config.store = args.store.or(config.store);
+    config.store = args.store.map(Into::into).or(config.store);
     let production = config.for_production()?;
     let logging = tracing_subscriber::fmt().with_max_level(production.log_level).with_target(false).with_writer(std::io::stdout);
     let _ = match production.log_format {
@@ -37,7 +37,7 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
         let mut installation = Installation::open_or_create(&production.data_folder, Profile::Production, Some(production.partitions))?;
         installation.limits.people = production.people_in_memory;
         if let Some(url) = &production.store {
-            installation.keep_in(url)?;
+            installation.keep_in(url.reveal())?;
         }
         if let Some(address) = production.peers {
             let address = installation.share_at(address)?;

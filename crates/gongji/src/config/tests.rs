@@ -172,3 +172,22 @@ fn secrets_that_others_can_read_or_guess_are_refused() {
     check(&[("/nonexistent/gongji", &place)], &["data-open"]);
     mode(folder.path(), 0o700);
 }
+
+#[test]
+fn no_secret_of_a_configuration_is_printed_by_debug() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "canary-token-of-sms-0001").unwrap();
+    std::fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let written = text(&[
+        ("partitions = 4", "partitions = 4\nstore = \"postgres://gongji:canary-password@127.0.0.1/gongji\""),
+        ("url = \"http://127.0.0.1:9101\"", &format!("url = \"http://127.0.0.1:9101\"\ntoken_file = {token:?}")),
+    ]);
+    let of_environment = |name: &str| (name == "GONGJI_FACE_TOKEN_FILE").then(|| token.display().to_string());
+    let config = Config::parse(&written, of_environment).unwrap();
+    assert!(config.store.as_ref().unwrap().reveal().contains("canary-password"));
+    let mut shown = format!("{config:?}");
+    let production = config.for_production().unwrap();
+    shown.push_str(&format!("{:?} {:?} {:?}", production.adapters.sms, production.adapters.face, production.store));
+    assert!(!shown.contains("canary"), "{shown}");
+}

@@ -11,7 +11,6 @@ use crate::web;
 use axum::Router;
 use axum::extract::Query;
 use axum::http::HeaderMap;
-use axum::response::Response;
 use axum::routing::{get, post};
 use gongji_wallet::citizen::Phone;
 use serde::Deserialize;
@@ -48,12 +47,19 @@ pub fn problems_of(error: IdentityError, otherwise: &str) -> Result<Vec<Problem>
     })
 }
 
-fn logged_in(visit: &Visit, done: &LoggedIn, path: &str, said: Option<Said>) -> Response {
+async fn logged_in(visit: &Visit, done: &LoggedIn, path: &str, said: Option<Said>) -> Page {
+    if let Some(before) = visit.signed {
+        // As with the API: a browser has one session at a time.
+        match visit.app.identity.revoke_session(before.me.0, before.session_id).await {
+            Ok(()) | Err(IdentityError::NotFound) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
     let mut response = said.map_or_else(|| to(path), |said| to_saying(path, said));
     web::set_session_cookie(&visit.app, response.headers_mut(), &done.token);
     // A new login acts for oneself.
     web::clear_subject_cookie(&visit.app, response.headers_mut());
-    response
+    Ok(response)
 }
 
 async fn register_form(visit: Visit) -> Page {
@@ -123,7 +129,7 @@ async fn register_code(visit: Visit, headers: HeaderMap, typed: Typed) -> Page {
     }
     let (code, password) = (typed.secret("code"), typed.secret("password"));
     match visit.app.identity.confirm_registration(&kept.ticket, &code, &password, &web::device(&headers), visit.now).await {
-        Ok(done) => Ok(logged_in(&visit, &done, "/wallet", Some(Said::Registered))),
+        Ok(done) => logged_in(&visit, &done, "/wallet", Some(Said::Registered)).await,
         Err(error) => register_code_page(&visit, &typed, &kept, problems_of(error, "code")?).await,
     }
 }
@@ -169,7 +175,7 @@ async fn login(visit: Visit, headers: HeaderMap, typed: Typed) -> Page {
     let back = own_path(typed.get("back"), "/wallet").to_owned();
     let password = typed.secret("password");
     match visit.app.identity.login_with_password(typed.get("account"), &password, &web::device(&headers), visit.now).await {
-        Ok(done) => Ok(logged_in(&visit, &done, &back, None)),
+        Ok(done) => logged_in(&visit, &done, &back, None).await,
         Err(error) => login_page(&visit, typed.text("account"), back, account_problems(error)?).await,
     }
 }
@@ -237,7 +243,7 @@ async fn login_code(visit: Visit, headers: HeaderMap, typed: Typed) -> Page {
     let back = own_path(typed.get("back"), "/wallet").to_owned();
     let ticket = typed.text("ticket");
     match visit.app.identity.confirm_login_code(&ticket, &typed.secret("code"), &web::device(&headers), visit.now).await {
-        Ok(done) => Ok(logged_in(&visit, &done, &back, None)),
+        Ok(done) => logged_in(&visit, &done, &back, None).await,
         Err(error) => {
             let kept = Started { ticket, expires_ms: 0, resend_ms: 0 };
             login_code_page(&visit, &typed, &kept, problems_of(error, "code")?).await
@@ -279,7 +285,7 @@ async fn forgot_code(visit: Visit, headers: HeaderMap, typed: Typed) -> Page {
     }
     let (code, password) = (typed.secret("code"), typed.secret("password"));
     match visit.app.identity.confirm_forgot_password(&kept.ticket, &code, &password, &web::device(&headers), visit.now).await {
-        Ok(done) => Ok(logged_in(&visit, &done, "/wallet", Some(Said::PasswordReset))),
+        Ok(done) => logged_in(&visit, &done, "/wallet", Some(Said::PasswordReset)).await,
         Err(error) => forgot_code_page(&visit, &typed, &kept, problems_of(error, "code")?).await,
     }
 }

@@ -1,11 +1,12 @@
 //! Bodies, queries and paths, read strictly: what cannot be read is refused with the field's name.
 
 use crate::problem::{Edge, Problem};
+use crate::server::BODY_LEN_MAX;
 use crate::service::key::IdempotencyKey;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use serde::de::DeserializeOwned;
@@ -97,6 +98,11 @@ fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    // Whoever announces too much is not waited for.
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|len| len.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|len| len > BODY_LEN_MAX as u64) {
+        return Err(Edge::BodyTooLarge.into());
+    }
     Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| {
         let is_large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
         Problem::from(if is_large { Edge::BodyTooLarge } else { Edge::JsonMalformed })
