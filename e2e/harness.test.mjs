@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import * as accessibility from './accessibility.mjs';
 import { SIZES, openPage, startBrowser } from './browser.mjs';
 import { startServer } from './server.mjs';
+import { told as toldBy } from './silence.mjs';
 
 const TRIVIAL = [process.execPath, fileURLToPath(new URL('harness/page.mjs', import.meta.url)), '{address}'];
 
@@ -60,6 +61,11 @@ describe('the harness', () => {
       await page.leave();
     });
   }
+
+  it('finds a person in a log', () => {
+    for (const line of ['login of 990151195203150023 refused', 'id=99011319810130009X', 'texted 19900000002', '王秀兰 came']) assert.ok(toldBy(line), line);
+    for (const line of ['H51050000001202611231000000005', 'trace_id=01a203e0ab19764a865a391e7d0233e8', '泸州安和医院 ready']) assert.equal(toldBy(line), undefined);
+  });
 
   it('runs pages with and without script, and at 200 % zoom', async () => {
     const scripted = await visit('/scripted');

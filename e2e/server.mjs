@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { told } from './silence.mjs';
+
 const PROGRAM = process.env.GONGJI_PROGRAM ?? fileURLToPath(new URL('../target/debug/gongji', import.meta.url));
 
 /** A first start imports regions, persons and institutions; a debug build on a busy machine needs its time (ms). */
@@ -33,9 +35,11 @@ export async function startServer({ command = [PROGRAM, 'sandbox', '--data', '{d
   const folder = await mkdtemp(join(tmpdir(), 'gongji-e2e-'));
   const data = join(folder, 'data');
   const [program, ...args] = command.map((word) => word.replaceAll('{data}', data).replaceAll('{address}', address).replaceAll('{origin}', origin));
-  const child = spawn(program, args, { cwd: folder, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program, args, { cwd: folder, env: { GONGJI_LOG: 'debug', ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
+  let logged = '';
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (said += text));
+  child.stderr.on('data', (text) => (logged += text));
   let ended;
   const end = new Promise((resolve) => {
     child.once('exit', (code, signal) => resolve((ended = signal ?? code)));
@@ -46,6 +50,8 @@ export async function startServer({ command = [PROGRAM, 'sandbox', '--data', '{d
     if (ended === undefined) child.kill('SIGTERM');
     await end;
     await rm(folder, { recursive: true, force: true });
+    const found = told(logged);
+    if (found !== undefined) throw new Error(`the program's log tells of somebody: ${found}`);
     return ended;
   };
 

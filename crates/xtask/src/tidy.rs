@@ -47,6 +47,7 @@ const RULES: &[(&str, Rule)] = &[
     ("every licence in the tree is one we accept", licences::licences_are_accepted),
     ("decisions are numbered", documents::decisions_are_numbered),
     ("both READMEs give the same commands", documents::readmes_agree),
+    ("the page of security names tests that exist", documents::named_tests_exist),
     ("documents link to files that exist", documents::links_lead_somewhere),
 ];
 

@@ -1,6 +1,6 @@
 //! Rules about what people read: decisions, READMEs, links.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Finding;
 use super::tree::Tree;
@@ -90,6 +90,49 @@ pub fn links_lead_somewhere(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+/// Where requirements stand beside the tests that show them.
+const SECURITY: &str = "docs/security.md";
+
+/// Every test that the page of security names is one: a promise that nothing checks is worse than none.
+pub fn named_tests_exist(tree: &Tree) -> Vec<Finding> {
+    let tests: BTreeSet<&str> = tree.under("crates/", ".rs").flat_map(|(_, text)| tests_of(text)).collect();
+    let mut findings = Vec::new();
+    let mut has_tests = false;
+    for (number, line) in tree.text(SECURITY).unwrap_or_default().lines().enumerate() {
+        let cells: Vec<&str> = line.trim().trim_matches('|').split('|').map(str::trim).collect();
+        if line.starts_with("| § |") || !line.starts_with('|') {
+            has_tests = line.starts_with('|');
+            continue;
+        }
+        let Some(cell) = cells.last().filter(|cell| has_tests && !cell.starts_with("---")) else { continue };
+        let wrong = |named: &str| {
+            let is_name = named.bytes().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'_');
+            if is_name { !tests.contains(named) } else { named.contains('/') && !tree.has(named) }
+        };
+        let named = cell.split('`').skip(1).step_by(2);
+        findings.extend(named.filter(|named| wrong(named)).map(|named| Finding::new(format!("{SECURITY}:{}", number + 1), format!("there is no {named}"))));
+        if *cell != "—" && !cell.contains('`') && !cell.starts_with("reading") {
+            findings.push(Finding::new(format!("{SECURITY}:{}", number + 1), "names no test, and does not say that there is none"));
+        }
+    }
+    findings
+}
+
+/// Names of the functions below an attribute that makes a test of them.
+fn tests_of(text: &str) -> Vec<&str> {
+    let mut is_below = false;
+    let mut found = Vec::new();
+    for line in text.lines().map(str::trim) {
+        if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+            is_below = true;
+        } else if let Some((_, rest)) = line.split_once("fn ").filter(|_| is_below) {
+            found.push(rest.split('(').next().unwrap_or_default());
+            is_below = false;
+        }
+    }
+    found
+}
+
 /// `../a/b.md` seen from `docs/x`, as a path from the root; `None` when it leaves the tree.
 fn resolve(folder: &str, link: &str) -> Option<String> {
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
@@ -130,5 +173,14 @@ mod tests {
     fn a_link_to_nothing_is_found() {
         let page = "[style](style.md) [code](../crates/a) [web](https://example.org) [here](#below) [gone](lost.md)\n";
         check(links_lead_somewhere, &[("docs/page.md", page), ("docs/style.md", ""), ("crates/a/src/lib.rs", "")], &["docs/page.md:1"]);
+    }
+
+    #[test]
+    fn a_test_that_is_named_and_not_there_is_found() {
+        let code = "#[test]\nfn it_holds() {}\n#[tokio::test(start_paused = true)]\n#[ignore]\nasync fn it_waits() {}\nfn helper() {}\n";
+        let page = "| § | asked | how | test |\n| --- | --- | --- | --- |\n| 1 | a | b | `it_holds`, `it_waits` |\n| 2 | a | `c` | `helper` |\n| 3 | a | b | — |\n\
+                    | 4 | a | b | reading: `crates/a/src/lib.rs` |\n| 5 | a | b | none |\n| 6 | a | b | `docs/gone.md` |\n| 7 | a | b | `cargo xtask tidy` |\n\n\
+                    | key | where |\n| --- | --- |\n| seal | `nowhere` |\n";
+        check(named_tests_exist, &[("crates/a/src/lib.rs", code), (SECURITY, page)], &["docs/security.md:4", "docs/security.md:7", "docs/security.md:8"]);
     }
 }
