@@ -22,6 +22,7 @@ mod job;
 mod mask;
 mod memory;
 mod message;
+mod operator;
 mod password;
 mod person;
 mod place_report;
@@ -60,6 +61,10 @@ pub use institution_trust::{
 pub use job::{BeginJob, JOB_RUN_MS, JobState};
 pub use mask::{KeepLast, mask_id_number, mask_name, mask_phone};
 pub use message::{Channel, MESSAGES_PAGE_MAX, Message, Notice};
+pub use operator::{
+    Attempt, CEREMONY_MS, CodeSecret, Credential, CredentialKind, INVITE_MS, OPERATOR_ATTEMPTS_MAX, OPERATOR_IDLE_MS, OPERATOR_SESSION_MS, OPERATOR_SESSIONS_MAX,
+    OperatorSession, PASSKEYS_MAX,
+};
 pub use password::{ATTEMPTS_MAX, PasswordAnswer, WeakPassword, check_password_rules};
 pub use person::{NewPerson, Person, PutPerson};
 pub use place_report::{PLACE_REPORT_MS, PLACE_REPORTS_PER_DAY_MAX, PlaceReport};
@@ -233,6 +238,7 @@ impl Vault {
             gone += password::sweep(tx, now_ms)?;
             gone += place_report::sweep(tx, now_ms)?;
             gone += reconciliation::sweep(tx, now_ms)?;
+            gone += operator::sweep(tx, now_ms)?;
             Ok(gone)
         })?;
         self.0.sessions.forget_ended(now_ms);

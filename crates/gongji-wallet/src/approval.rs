@@ -350,7 +350,7 @@ pub(crate) fn decide(work: &mut Work, id: ApprovalId, by: OperatorId, verdict: V
             // Whoever may propose it may take it back, as long as it is theirs.
             let maker = authorised(work, by, Right::Make(approval.action.matter()), approval.action.reach())?;
             if maker.id != approval.maker {
-                return Err(Reason::NotAuthorised.into());
+                return Err(Reason::NotYours.into());
             }
         }
         Verdict::Approved | Verdict::Declined(_) => {

@@ -27,6 +27,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// The national-style gateway: how long it keeps messages, and whom it asks for a fund's split.
     pub gateway: crate::gateway::Settings,
+    /// What happened in the last weeks, by hour and region, for the console.
+    pub figures: crate::figures::Figures,
     /// Only in the sandbox profile.
     pub sandbox: Option<Sandbox>,
 }
@@ -45,6 +47,7 @@ impl App {
             attempts: Default::default(),
             metrics: Default::default(),
             gateway: Default::default(),
+            figures: Default::default(),
             sandbox: None,
         }
     }

@@ -11,6 +11,7 @@ mod institution;
 mod jobs;
 mod keys;
 mod office;
+mod operator;
 mod reconcile;
 mod sandbox;
 mod serve;
@@ -98,6 +99,9 @@ enum Command {
     /// 换封存密钥:加一把新的,重新封存,移走旧的
     #[command(help_template = HELP, override_usage = "gongji keys status|rotate|reseal|retire [选项]", subcommand_help_heading = "命令", subcommand_value_name = "命令", disable_help_subcommand = true)]
     Keys(keys::KeysArgs),
+    /// 经办人:设第一批管理员、列出、马上停用、重发首次登录信;服务要先停下
+    #[command(help_template = HELP, override_usage = "gongji operator add|list|revoke|invite [选项]", subcommand_help_heading = "命令", subcommand_value_name = "命令", disable_help_subcommand = true)]
+    Operator(operator::OperatorArgs),
     /// 对账:机构的明细文件和平台的逐笔比,列出差异、可能的原因和建议;不需要数据目录
     #[command(help_template = HELP, override_usage = "gongji reconcile <机构文件> <平台文件> [选项]")]
     Reconcile(reconcile::ReconcileArgs),
@@ -143,6 +147,7 @@ pub fn run() -> i32 {
         Command::Office(args) => within_runtime(office::run(args)),
         Command::Jobs(args) => jobs::run(&args),
         Command::Keys(args) => keys::run(args),
+        Command::Operator(args) => within_runtime(operator::run(args)),
         Command::Reconcile(args) => reconcile::run(&args),
         Command::Institution(args) => within_runtime(institution::run(*args)),
         Command::Conformance(args) => within_runtime(conformance::run(args)),

@@ -36,7 +36,8 @@ use frame::{Trouble, frame};
 use recall::Recall;
 use std::sync::Arc;
 
-pub use frame::humanely;
+pub use frame::{encoded, humanely};
+pub use words::short_province;
 
 /// Every page; what no other route of the server knows is a page that does not exist.
 pub fn router(app: &Arc<App>) -> Router<Arc<App>> {

@@ -165,6 +165,8 @@ pub enum Edge {
     StillOpen,
     CodeShownOnce,
     InstitutionKeyRequired,
+    /// Nobody is signed in at the console.
+    OperatorRequired,
     CrossSite,
     HostUnknown,
     RouteUnknown,
@@ -177,7 +179,7 @@ pub enum Edge {
 }
 
 impl Edge {
-    pub const ALL: [Edge; 18] = [
+    pub const ALL: [Edge; 19] = [
         Edge::JsonMalformed,
         Edge::JsonTypeMissing,
         Edge::BodyTooLarge,
@@ -187,6 +189,7 @@ impl Edge {
         Edge::StillOpen,
         Edge::CodeShownOnce,
         Edge::InstitutionKeyRequired,
+        Edge::OperatorRequired,
         Edge::CrossSite,
         Edge::HostUnknown,
         Edge::RouteUnknown,
@@ -205,7 +208,7 @@ impl Edge {
             Edge::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Edge::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Edge::StillOpen | Edge::CodeShownOnce => StatusCode::CONFLICT,
-            Edge::InstitutionKeyRequired => StatusCode::UNAUTHORIZED,
+            Edge::InstitutionKeyRequired | Edge::OperatorRequired => StatusCode::UNAUTHORIZED,
             Edge::CrossSite => StatusCode::FORBIDDEN,
             Edge::HostUnknown => StatusCode::MISDIRECTED_REQUEST,
             Edge::RouteUnknown => StatusCode::NOT_FOUND,
@@ -247,6 +250,7 @@ impl Edge {
                 "Only a digest of a payment code is kept, so it cannot be shown again",
                 "用新的 Idempotency-Key 要一个新码;旧码随即作废。",
             ),
+            Edge::OperatorRequired => say("OPERATOR_REQUIRED", "还没有登录经办台,或者登录已经结束。", "Sign in at the console", "到经办台重新登录。"),
             Edge::InstitutionKeyRequired => {
                 say("INSTITUTION_KEY_REQUIRED", "没有机构密钥,或密钥已停用。", "A valid institution key is required", "用机构密钥重新登录收银台。")
             }

@@ -5,6 +5,7 @@
 //! Later starts find all that in the data folder and only set the clock running.
 
 mod history;
+mod operators;
 mod samples;
 mod signing;
 pub mod test_fault;
@@ -106,6 +107,7 @@ pub async fn start(plan: &Plan, bar: &dyn Fn(&str) -> ProgressBar) -> Result<Run
     // To where somebody has moved it, though nothing may have happened since.
     clock.set(app.vault.sandbox_clock().map_err(AppError::from)?);
     let institution_keys = institution_keys(&app.vault, &app.directory()).into_iter().map(|(one, key)| (one.id.to_string(), one.name.clone(), key)).collect();
+    operators::seed(&app).await?;
     signing::write_keys(&app, installation.folder()).await?;
     app.sandbox = Some(Sandbox { clock, institution_keys, logins: logins() });
     Ok(Running { app: Arc::new(app), installation })

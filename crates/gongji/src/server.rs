@@ -16,7 +16,7 @@ pub use profile::Profile;
 use crate::app::App;
 use crate::metrics::{self, Metrics};
 use crate::problem::{Edge, Problem, Told};
-use crate::{api, pages, trust};
+use crate::{api, console, pages, trust};
 use axum::body::Body;
 use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
@@ -93,7 +93,7 @@ pub fn router(app: Arc<App>, profile: Profile) -> Router {
     let gate = Arc::new(Gate { metrics: Arc::clone(&app.metrics), profile, policy, limits });
     let signed = middleware::from_fn_with_state(Arc::clone(&app), trust::check);
     let api = api::router(&app).layer(signed).route(trust::WELL_KNOWN, get(trust::platform_keys));
-    let mut routes = Router::new().merge(api).merge(pages::router(&app)).route("/assets/{*path}", get(assets::serve));
+    let mut routes = Router::new().merge(api).merge(console::router(&app)).merge(pages::router(&app)).route("/assets/{*path}", get(assets::serve));
     if is_bench {
         routes = routes.route("/api/v1/echo", post(echo));
     }

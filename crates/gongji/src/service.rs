@@ -5,6 +5,7 @@
 pub mod approval;
 pub mod asking;
 pub mod attempt;
+pub mod audit_log;
 pub mod family;
 pub mod feed;
 pub mod key;
@@ -19,6 +20,7 @@ pub mod readiness;
 pub mod reconciliation;
 pub mod rights;
 pub mod sheet;
+pub mod sign_in;
 pub mod transfer;
 pub mod webhook;
 

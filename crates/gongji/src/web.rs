@@ -5,8 +5,8 @@ mod cookie;
 
 pub use body::{KeyedJson, StrictJson, StrictPath, StrictQuery};
 pub use cookie::{
-    SUBJECT_COOKIE, clear_session_cookie, clear_subject_cookie, clear_till_cookie, cookie, session_cookie_name, set_session_cookie, set_subject_cookie,
-    set_till_cookie, till_cookie_name,
+    SUBJECT_COOKIE, clear_console_cookie, clear_session_cookie, clear_subject_cookie, clear_till_cookie, console_cookie_name, cookie, session_cookie_name,
+    set_console_cookie, set_session_cookie, set_subject_cookie, set_till_cookie, till_cookie_name,
 };
 
 use crate::app::App;

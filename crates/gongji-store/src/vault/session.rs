@@ -42,7 +42,7 @@ impl SessionToken {
         &self.0
     }
 
-    fn new(part: u16) -> Self {
+    pub(super) fn new(part: u16) -> Self {
         let mut bytes = [0; 34];
         bytes[..2].copy_from_slice(&part.to_be_bytes());
         bytes[2..].copy_from_slice(&random::<32>());
@@ -56,7 +56,7 @@ impl SessionToken {
         from_base64url(&self.0).map_or(0, |bytes| u16::from_be_bytes([bytes[0], bytes[1]]))
     }
 
-    fn digest(&self) -> [u8; 32] {
+    pub(super) fn digest(&self) -> [u8; 32] {
         sm3(self.0.as_bytes())
     }
 }

@@ -144,7 +144,7 @@ fn what_is_not_wanted_any_more_is_taken_back_declined_or_runs_out() {
     for number in 1..=3 {
         office.propose(number, 2, closing()).unwrap();
     }
-    assert_eq!(office.decide(1, 5, Verdict::Withdrawn), Err(vec![Reason::NotAuthorised]), "by its maker alone");
+    assert_eq!(office.decide(1, 5, Verdict::Withdrawn), Err(vec![Reason::NotYours]), "by its maker alone");
     office.decide(1, 2, Verdict::Withdrawn).unwrap();
     office.decide(2, 3, Verdict::Declined(DeclineReason::Papers)).unwrap();
     let deadline = NOW + APPROVAL_MS;

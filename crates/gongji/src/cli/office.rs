@@ -100,10 +100,10 @@ enum Step {
 pub(super) struct Place {
     /// 数据目录,默认 ./gongji-data
     #[arg(long, value_name = "目录", default_value = super::DATA_FOLDER, hide_default_value = true, conflicts_with = "config")]
-    data: PathBuf,
+    pub(super) data: PathBuf,
     /// 正式环境的配置文件
     #[arg(long, value_name = "文件")]
-    config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
 }
 
 pub async fn run(args: OfficeArgs) -> anyhow::Result<()> {

@@ -86,6 +86,7 @@ fn greet(running: &Running, address: SocketAddr, out: &mut String) -> std::fmt::
     writeln!(out, "  打开网页    http://{host}/")?;
     writeln!(out, "  沙箱控制台  http://{host}/sandbox  (时钟、验证码和通知、全部样例账号)")?;
     writeln!(out, "  收银台      http://{host}/cashier")?;
+    writeln!(out, "  经办台      http://{host}/console  (登录名和动态码写在登录页上)")?;
     writeln!(out, "  接口说明    http://{host}/docs")?;
     writeln!(out, "  现在是      {}", crate::time::rfc3339(running.app.now()))?;
     writeln!(out, "  数据目录    {}({} 个分区)\n", running.installation.folder().display(), running.installation.partitions())?;

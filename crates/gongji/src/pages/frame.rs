@@ -280,7 +280,7 @@ fn page_of(path: &str) -> &str {
 /// elsewhere) reads a page; a program reads JSON.
 pub async fn humanely(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let accepts = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("text/html"));
-    if !accepts || request.uri().path().starts_with("/api/") {
+    if !accepts || ["/api/", "/console"].iter().any(|own| request.uri().path().starts_with(own)) {
         return next.run(request).await;
     }
     let (mut parts, ()) = axum::http::Request::new(()).into_parts();

@@ -108,6 +108,8 @@ impl Layout {
 pub const ASSETS_VERSION: u64 = {
     let hash = fnv1a(0xcbf2_9ce4_8422_2325, include_bytes!("../../assets/app.css"));
     let hash = fnv1a(hash, include_bytes!("../../assets/app.js"));
+    let hash = fnv1a(hash, include_bytes!("../../assets/console.css"));
+    let hash = fnv1a(hash, include_bytes!("../../assets/console.js"));
     let hash = fnv1a(hash, include_bytes!("../../assets/icons.svg"));
     fnv1a(hash, include_bytes!("../../assets/mark.svg"))
 };

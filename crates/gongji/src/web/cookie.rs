@@ -1,4 +1,4 @@
-//! Cookies: what the browser keeps. All are `HttpOnly`, `SameSite=Lax` and, in production, `Secure`.
+//! Cookies: what the browser keeps. All are `HttpOnly`, `SameSite=Lax` (an operator's: `Strict`) and, in production, `Secure`.
 
 use super::person_id;
 use crate::app::App;
@@ -18,6 +18,20 @@ pub fn session_cookie_name(app: &App) -> &'static str {
 /// The institution's key on the cashier page.
 pub fn till_cookie_name(app: &App) -> &'static str {
     if app.sandbox.is_some() { "gongji_till" } else { "__Host-gongji_till" }
+}
+
+/// An operator's session on the console.
+pub fn console_cookie_name(app: &App) -> &'static str {
+    if app.sandbox.is_some() { "gongji_console" } else { "__Host-gongji_console" }
+}
+
+/// Signs an operator in. No other site's link brings the cookie along: whoever follows one signs in again.
+pub fn set_console_cookie(app: &App, headers: &mut HeaderMap, token: &SessionToken) {
+    headers.append(SET_COOKIE, strict_line(console_cookie_name(app), token.reveal(), app.sandbox.is_none(), ""));
+}
+
+pub fn clear_console_cookie(app: &App, headers: &mut HeaderMap) {
+    headers.append(SET_COOKIE, strict_line(console_cookie_name(app), "", app.sandbox.is_none(), "; Max-Age=0"));
 }
 
 /// The value of a cookie of the request.
@@ -58,8 +72,16 @@ pub(super) fn cleared(name: &str, secure: bool) -> HeaderValue {
 }
 
 fn cookie_line(name: &str, value: &str, secure: bool, more: &str) -> HeaderValue {
+    line(name, value, secure, "Lax", more)
+}
+
+fn strict_line(name: &str, value: &str, secure: bool, more: &str) -> HeaderValue {
+    line(name, value, secure, "Strict", more)
+}
+
+fn line(name: &str, value: &str, secure: bool, same_site: &str, more: &str) -> HeaderValue {
     let secure = if secure { "; Secure" } else { "" };
-    let mut line = HeaderValue::try_from(format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{more}")).expect("tokens, ids and keys are ASCII");
+    let mut line = HeaderValue::try_from(format!("{name}={value}; Path=/; HttpOnly; SameSite={same_site}{secure}{more}")).expect("tokens, ids and keys are ASCII");
     line.set_sensitive(true);
     line
 }

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod asks;
+mod authorisation;
 mod bad_input;
 mod document;
 mod edge;
