@@ -6,6 +6,7 @@ mod cashiers;
 mod complaint;
 mod conformance;
 mod copy;
+mod heads;
 mod import;
 mod institution;
 mod jobs;
@@ -87,6 +88,9 @@ enum Command {
     /// 收银模拟:20 家机构过一个忙日子,答复丢失、重复、冲正样样有,最后逐单对账
     #[command(help_template = HELP, override_usage = "gongji cashiers [选项]")]
     Cashiers(cashiers::CashiersArgs),
+    /// 检查点:把各分区日志的末尾签上名,加到数据库外面的文件里;verify --heads 用它查出改写和截断
+    #[command(help_template = HELP, override_usage = "gongji heads [--to <文件>] [选项]")]
+    Heads(heads::HeadsArgs),
     /// 压力测试:合规的转账,量出每秒笔数,最后核对账本
     #[command(help_template = HELP, override_usage = "gongji bench [选项]")]
     Bench(Box<bench::BenchArgs>),
@@ -143,6 +147,7 @@ pub fn run() -> i32 {
         Command::Copy(args) => copy::run(&args),
         Command::Demo(args) => within_runtime(crate::demo::run(args.partitions)),
         Command::Cashiers(args) => within_runtime(cashiers::run(args)),
+        Command::Heads(args) => heads::run(&args),
         Command::Bench(args) => within_runtime(bench::run(*args)),
         Command::Office(args) => within_runtime(office::run(args)),
         Command::Jobs(args) => jobs::run(&args),

@@ -42,6 +42,7 @@ pub struct ConfigFile {
     metrics: MetricsFile,
     institutions: InstitutionsFile,
     peers: PeersFile,
+    heads: HeadsFile,
     gateway: GatewayFile,
     adapters: AdaptersFile,
     /// Never lawful here; read so that it can be refused by name.
@@ -106,6 +107,12 @@ impl Default for GatewayFile {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+struct HeadsFile {
+    file: String,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct PeersFile {
     listen: String,
 }
@@ -137,6 +144,7 @@ impl Default for ConfigFile {
             hosts: Vec::new(),
             data: DataFile::default(),
             log: LogFile::default(),
+            heads: HeadsFile::default(),
             metrics: MetricsFile::default(),
             institutions: InstitutionsFile::default(),
             peers: PeersFile::default(),
@@ -219,6 +227,8 @@ pub struct Production {
     pub log_format: LogFormat,
     /// Where those who watch read the counters; `None`: nowhere.
     pub metrics: Option<SocketAddr>,
+    /// The file that signed heads are added to each hour.
+    pub heads: Option<PathBuf>,
     /// What institutions must show.
     pub policy: Policy,
     /// Where other processes on the same database reach this one; `None`: it works alone.
@@ -320,6 +330,7 @@ impl Config {
                 log_level,
                 log_format: self.file.log.format,
                 metrics,
+                heads: Some(PathBuf::from(&self.file.heads.file)).filter(|file| !file.as_os_str().is_empty()),
                 policy,
                 peers,
                 gateway: crate::gateway::Settings { message_days, settlement },

@@ -13,6 +13,7 @@ pub mod demo;
 pub mod follow;
 pub mod figures;
 pub mod gateway;
+pub mod heads;
 pub mod identity;
 pub mod import;
 pub mod installation;

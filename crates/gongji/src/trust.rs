@@ -21,6 +21,7 @@ use axum::http::HeaderName;
 use gongji_files::signature::{Profile, SigningKey, VerifyingKey};
 use gongji_ledger::{InstitutionId, Part};
 use gongji_store::clock::{Clock, SystemClock};
+use gongji_store::seal::Keys;
 use gongji_store::vault::{Access, PublicKey, Vault};
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -155,7 +156,12 @@ impl Trust {
 /// The platform's key of a profile, with this number: made from the installation's key ring, so that every process of an installation signs with the
 /// same one, no file holds it, and the backup of the keys is its backup.
 pub fn platform_key(vault: &Vault, profile: Profile, number: u32) -> SigningKey {
-    let draw = |attempt: u8| vault.keys().token_mac("platform-signing-key", &[profile.as_str().as_bytes(), &number.to_be_bytes(), &[attempt]]);
+    platform_key_of(vault.keys(), profile, number)
+}
+
+/// The same, where the vault is not opened.
+pub fn platform_key_of(keys: &Keys, profile: Profile, number: u32) -> SigningKey {
+    let draw = |attempt: u8| keys.token_mac("platform-signing-key", &[profile.as_str().as_bytes(), &number.to_be_bytes(), &[attempt]]);
     (0..=u8::MAX).find_map(|attempt| SigningKey::from_seed(profile, &draw(attempt))).expect("nearly every 32 bytes are a key")
 }
 

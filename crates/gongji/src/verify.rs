@@ -160,12 +160,23 @@ impl<T: Send + 'static> Ahead<T> {
 /// # Errors
 /// [`VerifyError::Differs`] with the first difference.
 pub fn run(folder: &Path, quiet: bool) -> Result<Report, VerifyError> {
+    run_against(folder, quiet, &[])
+}
+
+/// A head that was exported: partition, record, hash of the chain up to there.
+pub type Exported = (Part, u64, [u8; 32]);
+
+/// As [`run`], and holds the journals to heads that were exported earlier.
+///
+/// # Errors
+/// [`VerifyError::Differs`] also where a chain was rewritten or its tail is gone.
+pub fn run_against(folder: &Path, quiet: bool, heads: &[Exported]) -> Result<Report, VerifyError> {
     if let Ok(kept @ Kept::Database { .. }) = crate::installation::kept(folder) {
-        return run_on(&kept, quiet);
+        return run_on_against(&kept, quiet, heads);
     }
     // Files tell their own count: a ledger without its installation can be audited too.
     let Some(parts) = SqliteStore::parts_of(folder)? else { return Err(VerifyError::Missing(folder.to_owned())) };
-    run_on(&Kept::files(folder, parts), quiet)
+    run_on_against(&Kept::files(folder, parts), quiet, heads)
 }
 
 /// Audits a ledger where it is kept.
@@ -173,6 +184,10 @@ pub fn run(folder: &Path, quiet: bool) -> Result<Report, VerifyError> {
 /// # Errors
 /// [`VerifyError::Differs`] with the first difference.
 pub fn run_on(kept: &Kept, quiet: bool) -> Result<Report, VerifyError> {
+    run_on_against(kept, quiet, &[])
+}
+
+fn run_on_against(kept: &Kept, quiet: bool, heads: &[Exported]) -> Result<Report, VerifyError> {
     let parts = kept.parts();
     if let Some(part) = kept.lost_part()? {
         return Err(match kept {
@@ -189,6 +204,9 @@ pub fn run_on(kept: &Kept, quiet: bool) -> Result<Report, VerifyError> {
     let total = readings.iter().map(|reading| reading.head).sum();
     let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(total) };
     let mut audit = Audit { auditor: Auditor::new(parts), rows: 0, lines: 0, takings: 0 };
+    for (part, seq, hash) in heads {
+        audit.auditor.check_head(*part, *seq, hash)?;
+    }
     for reading in &mut readings {
         audit.compare_at(reading, 0)?;
     }

@@ -50,6 +50,10 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
         let listener = tokio::net::TcpListener::bind(production.listen).await.with_context(|| format!("{} 监听不了,可能被别的程序占用", production.listen))?;
         tracing::info!(listen.address = %listener.local_addr()?, store.partitions = installation.partitions(), "serving");
         let ticking = tokio::spawn(crate::jobs::tick(Arc::clone(&app)));
+        let exporting = match production.heads {
+            None => None,
+            Some(file) => Some(tokio::spawn(crate::heads::keep_exporting(Arc::clone(&app), installation.kept()?, file))),
+        };
         let watched = match production.metrics {
             None => None,
             Some(address) => {
@@ -65,6 +69,10 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
         if let Some(watched) = watched {
             watched.abort();
             let _ = watched.await;
+        }
+        if let Some(exporting) = exporting {
+            exporting.abort();
+            let _ = exporting.await;
         }
         ticking.abort();
         let _ = ticking.await;

@@ -1,9 +1,13 @@
 //! `gongji verify`.
 
+use crate::heads::{self, signing_key};
+use crate::installation::KEYS_FOLDER;
 use crate::verify::{self, Report, VerifyError};
 use clap::Args;
 use gongji_files::format_yuan;
+use gongji_files::signature::VerifyingKey;
 use gongji_ledger::Fen;
+use gongji_store::seal::Keys;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -15,13 +19,36 @@ pub struct VerifyArgs {
     /// 输出 JSON
     #[arg(long)]
     json: bool,
+    /// 以前导出的检查点(gongji heads --to);改写过的日志、截掉的末尾都会被发现
+    #[arg(long, value_name = "文件")]
+    heads: Option<PathBuf>,
+    /// 核对检查点签名的公钥(PEM),默认用数据目录里自己的
+    #[arg(long, value_name = "文件", requires = "heads")]
+    heads_key: Option<PathBuf>,
+}
+
+impl VerifyArgs {
+    fn exported(&self) -> anyhow::Result<Vec<verify::Exported>> {
+        let Some(path) = &self.heads else { return Ok(Vec::new()) };
+        let key = match &self.heads_key {
+            Some(key) => VerifyingKey::from_pem(&std::fs::read_to_string(key)?)?,
+            None => signing_key(&Keys::open(&self.data.join(KEYS_FOLDER), false)?).verifying_key().clone(),
+        };
+        Ok(heads::read(path, &key)?)
+    }
 }
 
 pub fn run(args: &VerifyArgs) -> anyhow::Result<()> {
     super::log_for_people();
-    match verify::run(&args.data, args.json) {
+    let heads = args.exported()?;
+    match verify::run_against(&args.data, args.json, &heads) {
         Ok(report) if args.json => super::say(&format!("{}\n", serde_json::to_string_pretty(&report)?)),
-        Ok(report) => print(&report),
+        Ok(report) => {
+            print(&report);
+            if !heads.is_empty() {
+                super::say(&format!("\n日志和以前导出的 {} 个检查点都对得上。\n", heads.len()));
+            }
+        }
         Err(VerifyError::Differs(finding)) if args.json => {
             let told = serde_json::json!({
                 "books": "differ", "code": finding.kind.code(), "part": finding.part, "seq": finding.seq,

@@ -11,6 +11,7 @@ mod cli_postgres;
 mod cli_sandbox;
 mod conformance;
 mod crash;
+mod heads;
 mod institutions;
 mod links;
 #[path = "../../../gongji-store/tests/it/postgres_server.rs"]
