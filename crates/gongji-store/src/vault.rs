@@ -62,8 +62,8 @@ pub use job::{BeginJob, JOB_RUN_MS, JobState};
 pub use mask::{KeepLast, mask_id_number, mask_name, mask_phone};
 pub use message::{Channel, MESSAGES_PAGE_MAX, Message, Notice};
 pub use operator::{
-    Attempt, CEREMONY_MS, CodeSecret, Credential, CredentialKind, INVITE_MS, OPERATOR_ATTEMPTS_MAX, OPERATOR_IDLE_MS, OPERATOR_SESSION_MS, OPERATOR_SESSIONS_MAX,
-    OperatorSession, PASSKEYS_MAX,
+    Attempt, CEREMONY_MS, CodeSecret, Credential, CredentialKind, INVITE_MS, OPERATOR_ATTEMPTS_MAX, OPERATOR_IDLE_MS, OPERATOR_SESSION_MS,
+    OPERATOR_SESSIONS_MAX, OperatorSession, PASSKEYS_MAX,
 };
 pub use password::{ATTEMPTS_MAX, PasswordAnswer, WeakPassword, check_password_rules};
 pub use person::{NewPerson, Person, PutPerson};

@@ -128,7 +128,8 @@ fn catch_up(app: &App, known: &mut Counted, part: Part, first_day: Day) -> Resul
 fn count(app: &App, known: &mut Counted, stamp: i64, event: &Event) -> Result<(), Fault> {
     let day = day_of(stamp);
     let hour = u8::try_from((stamp - instant(day, 0)) / (DAY_MS / 24)).unwrap_or(0);
-    let lives = |holder| -> Result<AreaCode, Fault> { Ok(app.engine.holder(holder)?.and_then(|person| person.enrolment).map_or(0, |enrolment| enrolment.area)) };
+    let lives =
+        |holder| -> Result<AreaCode, Fault> { Ok(app.engine.holder(holder)?.and_then(|person| person.enrolment).map_or(0, |enrolment| enrolment.area)) };
     let (kind, to) = match &event.fact {
         Fact::TransferSubmitted(transfer) => (Kind::Transfer, lives(transfer.receiver)?),
         Fact::TransferMade { .. } => {

@@ -46,7 +46,10 @@ pub fn replay(app: &App, change: &RuleChange) -> Result<Replay, Fault> {
     let mut changes = directory.rule_changes.clone();
     // From the first day on, and ahead of any other of the same scope.
     let from = day_of(app.now()) - i32::try_from(DAYS).unwrap_or(30);
-    changes.push(RuleChange { from: directory.rule_changes.iter().map(|known| known.from).max().unwrap_or(from).min(day_of(app.now())).max(from), ..change.clone() });
+    changes.push(RuleChange {
+        from: directory.rule_changes.iter().map(|known| known.from).max().unwrap_or(from).min(day_of(app.now())).max(from),
+        ..change.clone()
+    });
     let mut rules: HashMap<AreaCode, Rules> = HashMap::new();
     let mut replay = Replay { is_complete: true, ..Replay::default() };
     for part in 1..=app.engine.parts() {

@@ -87,8 +87,12 @@ pub struct OperatorSession {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attempt {
     /// Counted as wrong until [`Vault::clear_operator_attempts`] says otherwise; whether this was the last one before the lock.
-    Counted { is_last: bool },
-    Locked { until_ms: i64 },
+    Counted {
+        is_last: bool,
+    },
+    Locked {
+        until_ms: i64,
+    },
 }
 
 impl Vault {
@@ -107,9 +111,8 @@ impl Vault {
     /// All names, by number.
     pub fn operator_names(&self) -> Result<BTreeMap<u32, Sensitive>> {
         self.read(|db, keys| {
-            let rows = db.rows("select operator, sealed_name from operator_name where part = ?1", (PART,), |row| {
-                Ok((row.get::<u32>(0)?, row.get::<Vec<u8>>(1)?))
-            })?;
+            let rows =
+                db.rows("select operator, sealed_name from operator_name where part = ?1", (PART,), |row| Ok((row.get::<u32>(0)?, row.get::<Vec<u8>>(1)?)))?;
             rows.into_iter().map(|(operator, sealed)| Ok((operator, keys.unseal(Place::new("operator_name", "name", operator.into()), &sealed)?))).collect()
         })
     }
@@ -388,7 +391,8 @@ impl Vault {
     /// Sessions that are not over: of one operator or of all, last used first.
     pub fn operator_sessions(&self, operator: Option<u32>, now_ms: i64) -> Result<Vec<OperatorSession>> {
         self.read(|db, keys| {
-            let rows = db.rows(&format!("select {SESSION} from operator_session where part = ?1 order by last_seen_ms desc, session_id"), (PART,), session_row)?;
+            let rows =
+                db.rows(&format!("select {SESSION} from operator_session where part = ?1 order by last_seen_ms desc, session_id"), (PART,), session_row)?;
             let mut sessions = Vec::new();
             for row in rows {
                 let session = opened(keys, row)?;
@@ -456,16 +460,7 @@ fn delete_kind(db: &Db<'_>, operator: u32, kind: CredentialKind) -> Result<usize
 }
 
 #[allow(clippy::too_many_arguments, reason = "the columns of one row")]
-fn insert(
-    db: &Db<'_>,
-    id: u64,
-    operator: u32,
-    kind: CredentialKind,
-    sealed: Option<Vec<u8>>,
-    blind: Option<Vec<u8>>,
-    label: &str,
-    now_ms: i64,
-) -> Result<()> {
+fn insert(db: &Db<'_>, id: u64, operator: u32, kind: CredentialKind, sealed: Option<Vec<u8>>, blind: Option<Vec<u8>>, label: &str, now_ms: i64) -> Result<()> {
     let label: String = label.chars().filter(|letter| !letter.is_control()).take(LABEL_LEN_MAX).collect();
     db.execute(
         "insert into operator_credential (part, credential_id, operator, kind, sealed_secret, blind, label, last_step, made_ms)

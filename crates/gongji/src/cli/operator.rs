@@ -115,7 +115,10 @@ async fn add(opened: &Opened, admins: &[String]) -> anyhow::Result<()> {
     let mut new = Vec::new();
     for admin in admins {
         let (login, name) = admin.split_once([':', ':']).with_context(|| format!("“{admin}”要写成 登录名:姓名。"))?;
-        new.push((Operator { id, login: login.trim().to_lowercase(), reach: Scope::Nation, roles: vec![Role::Administrator], is_active: true }, name.trim().to_owned()));
+        new.push((
+            Operator { id, login: login.trim().to_lowercase(), reach: Scope::Nation, roles: vec![Role::Administrator], is_active: true },
+            name.trim().to_owned(),
+        ));
         id = OperatorId(id.0 + 1);
     }
     let refused = |error: ServiceError| match &error {

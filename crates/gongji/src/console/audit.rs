@@ -24,9 +24,7 @@ const FILE_MAX: usize = 10_000;
 
 pub fn routes(desks: Desks) -> Desks {
     let audit = Needs::Right(Right::Audit);
-    desks
-        .at(Method::GET, "/console/audit", audit, Place::Own, get(page))
-        .at(Method::GET, "/console/audit.csv", audit, Place::Own, get(file))
+    desks.at(Method::GET, "/console/audit", audit, Place::Own, get(page)).at(Method::GET, "/console/audit.csv", audit, Place::Own, get(file))
 }
 
 /// What the form narrows by.

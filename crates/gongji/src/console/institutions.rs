@@ -59,7 +59,9 @@ fn list(desk: &Desk) -> List {
         )
     });
     let columns = ["机构", "代码", "地区", "类别", "钱包支付"].map(Column::text).into();
-    List { path: SECTION, name: "institutions", title: "定点机构", columns, rows: rows.collect(), empty: "没有符合的机构。", search: "名称、代码、地区或状态" }
+    List {
+        path: SECTION, name: "institutions", title: "定点机构", columns, rows: rows.collect(), empty: "没有符合的机构。", search: "名称、代码、地区或状态"
+    }
 }
 
 async fn page(desk: Desk) -> Answer {
@@ -86,10 +88,8 @@ async fn one(desk: Desk, Path(code): Path<String>) -> Answer {
     let standing = readiness::standing(&desk.app, &one, desk.now);
     let (part, since) = (desk.app.engine.institution_part(one.id), desk.now - REPORTS_MS);
     let word = one.id.to_string();
-    let (keys, public, reports) = desk
-        .app
-        .vault(move |vault| Ok((vault.institution_keys(part, &word)?, vault.public_keys(&word)?, vault.place_reports(since, REPORTS_MAX)?)))
-        .await?;
+    let (keys, public, reports) =
+        desk.app.vault(move |vault| Ok((vault.institution_keys(part, &word)?, vault.public_keys(&word)?, vault.place_reports(since, REPORTS_MAX)?))).await?;
     let live = (keys.iter().filter(|key| key.revoked_ms.is_none()).count(), public.iter().filter(|key| key.is_valid(desk.now)).count());
     let mut blocks = vec![
         Block::Facts(vec![
@@ -124,7 +124,9 @@ pub fn report_table<'a>(desk: &Desk, reports: impl Iterator<Item = &'a gongji_st
         let institution = InstitutionId::parse(&report.institution).and_then(|id| directory.institutions.get(&id));
         let what = Trouble::of_word(&report.what).map_or(report.what.as_str(), |what| what.label());
         let href = match &report.order_no {
-            Some(number) if desk.caller.operator.has(Right::SeePeople) => format!("/console/orders/{}/{}", report.institution, crate::pages::encoded(number).replace('/', "%2F")),
+            Some(number) if desk.caller.operator.has(Right::SeePeople) => {
+                format!("/console/orders/{}/{}", report.institution, crate::pages::encoded(number).replace('/', "%2F"))
+            }
             _ => String::new(),
         };
         Row {

@@ -58,9 +58,17 @@ impl List {
             column.sort = format!("{}?q={q}&sort={at}&order={}", self.path, if column.order == "ascending" { "down" } else { "up" });
         }
         let rows: Vec<Row> = self.rows.into_iter().skip(from).take(PAGE).collect();
-        let next = if from + PAGE < count { format!("{}?q={q}&sort={}&order={}&from={}", self.path, encoded(&by), encoded(&order), from + PAGE) } else { String::new() };
+        let next = if from + PAGE < count {
+            format!("{}?q={q}&sort={}&order={}&from={}", self.path, encoded(&by), encoded(&order), from + PAGE)
+        } else {
+            String::new()
+        };
         let filter = (!self.search.is_empty()).then(|| Form::get(self.path, "查找").with(Field::search("q", self.search, word)));
-        let shown = if from > 0 || count > PAGE { format!("共 {count} 条,这里是第 {} 到 {} 条", from + 1, from + rows.len()) } else { format!("共 {count} 条") };
+        let shown = if from > 0 || count > PAGE {
+            format!("共 {count} 条,这里是第 {} 到 {} 条", from + 1, from + rows.len())
+        } else {
+            format!("共 {count} 条")
+        };
         Table {
             title: self.title.to_owned(),
             columns: self.columns,

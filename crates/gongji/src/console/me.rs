@@ -109,8 +109,7 @@ struct Answered {
 
 async fn answer_passkey(desk: Desk, headers: HeaderMap, Json(answered): Json<Answered>) -> Answer {
     let label = crate::web::device(&headers);
-    let done =
-        sign_in::finish_adding_passkey(&desk.app, &desk.origin, &desk.caller.operator, &answered.token, &answered.credential, &label).await;
+    let done = sign_in::finish_adding_passkey(&desk.app, &desk.origin, &desk.caller.operator, &answered.token, &answered.credential, &label).await;
     match done {
         Ok(true) => Ok(Json(json!({ "to": format!("{SECTION}?said=passkey") })).into_response()),
         Ok(false) => Ok((StatusCode::CONFLICT, Json(json!({ "says": "通行密钥太多了,先停用一个。" }))).into_response()),

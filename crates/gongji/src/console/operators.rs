@@ -111,7 +111,9 @@ async fn one_page(desk: &Desk, one: &Operator, letter: Option<String>) -> Answer
                     .titled("重新登记", "新账号,或者手机和恢复码都丢了。原来的登录方式马上停用。")
                     .toned("second"),
             ));
-            blocks.push(Block::Form(super::blocks::Form::post(format!("{path}/end-sessions"), "全部退出").titled("让他退出", "在所有设备上马上退出。").toned("second")));
+            blocks.push(Block::Form(
+                super::blocks::Form::post(format!("{path}/end-sessions"), "全部退出").titled("让他退出", "在所有设备上马上退出。").toned("second"),
+            ));
         }
         let active = vec![("yes".to_owned(), "在岗".to_owned(), one.is_active), ("no".to_owned(), "停用".to_owned(), !one.is_active)];
         let form = proposing(format!("{path}/change"), "提交,等另一位管理员复核")

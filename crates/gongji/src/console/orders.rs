@@ -22,10 +22,13 @@ const SECTION: &str = "/console/complaints";
 
 pub fn routes(desks: Desks) -> Desks {
     let see = Needs::Right(Right::SeePeople);
-    desks
-        .at(Method::GET, "/console/complaints", see, Place::Own, get(page))
-        .at(Method::POST, "/console/complaints/order", see, Place::Own, post(find))
-        .at(Method::GET, "/console/orders/{institution}/{number}", see, Place::Institution, get(order))
+    desks.at(Method::GET, "/console/complaints", see, Place::Own, get(page)).at(Method::POST, "/console/complaints/order", see, Place::Own, post(find)).at(
+        Method::GET,
+        "/console/orders/{institution}/{number}",
+        see,
+        Place::Institution,
+        get(order),
+    )
 }
 
 async fn page(desk: Desk) -> Answer {

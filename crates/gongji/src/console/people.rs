@@ -45,10 +45,9 @@ pub fn routes(desks: Desks) -> Desks {
 }
 
 fn search_form() -> Form {
-    Form::post(format!("{SECTION}/search"), "查").titled("按身份证号查", "查一次记一次。").with(Field {
-        kind: "search",
-        ..Field::text("number", "身份证号", "", "号码不会出现在网址和日志里")
-    })
+    Form::post(format!("{SECTION}/search"), "查")
+        .titled("按身份证号查", "查一次记一次。")
+        .with(Field { kind: "search", ..Field::text("number", "身份证号", "", "号码不会出现在网址和日志里") })
 }
 
 async fn page(desk: Desk) -> Answer {
@@ -150,10 +149,13 @@ async fn person_page(desk: &Desk, shown: &Shown, full: Option<Vec<(String, Strin
     let mut facts = vec![
         ("参保".to_owned(), insurance(desk, holder)),
         ("个人账户".to_owned(), format::yuan(holder.personal_total().0)),
-        ("钱包".to_owned(), match &holder.wallet {
-            Some(wallet) => format!("{},使用地 {}", format::yuan(holder.wallet_total().0), directory.area_name(wallet.place)),
-            None => "没有确认使用".to_owned(),
-        }),
+        (
+            "钱包".to_owned(),
+            match &holder.wallet {
+                Some(wallet) => format!("{},使用地 {}", format::yuan(holder.wallet_total().0), directory.area_name(wallet.place)),
+                None => "没有确认使用".to_owned(),
+            },
+        ),
         ("还没办完".to_owned(), format!("转出 {} 笔,等接收 {} 笔,预占 {}", holder.outgoing.len(), holder.incoming.len(), format::yuan(holder.held.0))),
         ("亲属".to_owned(), format!("{} 位有确认的关系,{} 位可以代办", holder.relations.iter().filter(|one| one.ended.is_none()).count(), holder.agents.len())),
     ];
@@ -246,7 +248,8 @@ fn forms(desk: &Desk, holder: &Holder) -> Vec<Block> {
         forms.push(Block::Form(form.with(Field::select("reason", "原因", reasons)).with(Field::document())));
     }
     if !holder.died {
-        let form = proposing(format!("{path}/recovery"), submit).titled("换手机、忘密码:恢复登录", "核对身份证原件以后办。本人再用新手机重新登记。").toned("second");
+        let form =
+            proposing(format!("{path}/recovery"), submit).titled("换手机、忘密码:恢复登录", "核对身份证原件以后办。本人再用新手机重新登记。").toned("second");
         let phone = Field { mode: "tel", ..Field::text("phone", "新手机号", "", "加密保存") };
         forms.push(Block::Form(form.with(phone).with(Field::text("why", "情况", "", "加密保存,最多 200 个字")).with(Field::document())));
         if enrolment.status == EnrolmentStatus::Normal {

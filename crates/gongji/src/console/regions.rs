@@ -72,7 +72,9 @@ fn list(desk: &Desk) -> List {
     });
     let mut columns: Vec<Column> = ["统筹区", "省份", "代码", "钱包", "使用地变更"].map(Column::text).into();
     columns.extend(["可用机构", "近 7 天没有成功支付", "未开通"].map(Column::number));
-    List { path: SECTION, name: "regions", title: "统筹区", columns, rows: rows.collect(), empty: "没有符合的地区。", search: "名称、代码或状态" }
+    List {
+        path: SECTION, name: "regions", title: "统筹区", columns, rows: rows.collect(), empty: "没有符合的地区。", search: "名称、代码或状态"
+    }
 }
 
 async fn page(desk: Desk) -> Answer {
@@ -141,7 +143,10 @@ async fn one(desk: Desk, Path(area): Path<AreaCode>) -> Answer {
         ));
         let offered = if region.change_of_use { ("no", "停办使用地变更") } else { ("yes", "开办使用地变更") };
         blocks.push(Block::Form(
-            proposing(format!("{SECTION}/{area}/change-of-use"), &format!("提交:{}", offered.1)).hiding("offered", offered.0).toned("second").with(Field::document()),
+            proposing(format!("{SECTION}/{area}/change-of-use"), &format!("提交:{}", offered.1))
+                .hiding("offered", offered.0)
+                .toned("second")
+                .with(Field::document()),
         ));
     }
     desk.page(SECTION, &directory.area_name(area), "", blocks).await

@@ -47,7 +47,9 @@ async fn page(desk: Desk) -> Answer {
             Cell::text(format!("第 {} 版", change.version)),
             Cell::text(words::scope(&directory, change.scope)),
             Cell::text(format!("{}起", iso_day(change.from))),
-            Cell::text(change.settings.iter().map(|setting| setting_words(setting)).map(|(what, value)| format!("{what} {value}")).collect::<Vec<_>>().join(";")),
+            Cell::text(
+                change.settings.iter().map(|setting| setting_words(setting)).map(|(what, value)| format!("{what} {value}")).collect::<Vec<_>>().join(";"),
+            ),
         ],
     });
     let table = Table {
@@ -152,9 +154,10 @@ fn change_of(desk: &Desk, scope: Scope, filled: &Filled) -> Result<RuleChange, P
     };
     let minute = |name: &'static str| {
         let parsed = filled.get(name).split_once([':', ':']).and_then(|(hour, minute)| Some((hour.parse::<u16>().ok()?, minute.parse::<u16>().ok()?)));
-        parsed.filter(|(hour, minute)| *hour < 24 && *minute < 60).map(|(hour, minute)| hour * 60 + minute).ok_or_else(|| {
-            Problem::field(name, "时间写成 22:00 这样。", "Not a time of day")
-        })
+        parsed
+            .filter(|(hour, minute)| *hour < 24 && *minute < 60)
+            .map(|(hour, minute)| hour * 60 + minute)
+            .ok_or_else(|| Problem::field(name, "时间写成 22:00 这样。", "Not a time of day"))
     };
     if is_set("count") {
         settings.push(Setting::DailyCountMax(number("count", 1_000)?));

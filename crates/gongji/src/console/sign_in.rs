@@ -10,12 +10,12 @@ use crate::problem::Problem;
 use crate::service::operator::{act, operators};
 use crate::service::sign_in::{self, SignInError, Starter};
 use crate::web;
+use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::Json;
 use gongji_store::seal::Sensitive;
 use gongji_wallet::operator::Deed;
 use serde_json::json;
@@ -70,7 +70,9 @@ async fn sign_in_page(app: &App, status: StatusCode, login: &str, back: &str, pr
     let form = Form::post("/console/sign-in", "登录")
         .hiding("back", back)
         .with(Field { autocomplete: "username webauthn", ..Field::text("login", "登录名", login, "") })
-        .with(Field { mode: "text", autocomplete: "one-time-code", ..Field::text("code", "动态码", "", "手机验证器上的 6 位数;手机不在身边,用恢复码") });
+        .with(Field {
+            mode: "text", autocomplete: "one-time-code", ..Field::text("code", "动态码", "", "手机验证器上的 6 位数;手机不在身边,用恢复码")
+        });
     let mut blocks = vec![Block::Form(form), Block::Passkey("sign-in", "用通行密钥登录".to_owned())];
     blocks.push(Block::Links(vec![("/console/first-time".to_owned(), "第一次登录:我有首次登录信".to_owned())]));
     if app.sandbox.is_some() {
@@ -185,10 +187,20 @@ async fn first_form(State(app): State<Arc<App>>) -> Answer {
 }
 
 fn first_page(app: &App, status: StatusCode, login: &str, problem: &str) -> Answer {
-    let form = Form::post("/console/first-time", "下一步")
-        .with(Field::text("login", "登录名", login, "管理员告诉你的"))
-        .with(Field::text("letter", "首次登录信", "", "管理员给你的一串字母,3 天内有效,只能用一次"));
-    door(app, status, "第一次登录", "登记手机验证器,拿好恢复码", problem, vec![Block::Form(form), Block::Links(vec![("/console/sign-in".to_owned(), "我登记过了".to_owned())])])
+    let form = Form::post("/console/first-time", "下一步").with(Field::text("login", "登录名", login, "管理员告诉你的")).with(Field::text(
+        "letter",
+        "首次登录信",
+        "",
+        "管理员给你的一串字母,3 天内有效,只能用一次",
+    ));
+    door(
+        app,
+        status,
+        "第一次登录",
+        "登记手机验证器,拿好恢复码",
+        problem,
+        vec![Block::Form(form), Block::Links(vec![("/console/sign-in".to_owned(), "我登记过了".to_owned())])],
+    )
 }
 
 async fn first_time(visitor: Visitor, filled: Filled) -> Answer {
@@ -243,4 +255,3 @@ async fn confirm_first_time(visitor: Visitor, filled: Filled) -> Answer {
         }
     }
 }
-

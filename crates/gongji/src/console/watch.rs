@@ -20,9 +20,7 @@ const SECTION: &str = "/console/watch";
 
 pub fn routes(desks: Desks) -> Desks {
     let watch = Needs::Right(Right::Watch);
-    desks
-        .at(Method::GET, "/console/watch", watch, Place::Own, get(page))
-        .at(Method::GET, "/console/watch.csv", watch, Place::Own, get(file))
+    desks.at(Method::GET, "/console/watch", watch, Place::Own, get(page)).at(Method::GET, "/console/watch.csv", watch, Place::Own, get(file))
 }
 
 /// What this reader may see: what comes from or goes to their reach.

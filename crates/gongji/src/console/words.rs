@@ -30,11 +30,9 @@ pub const SAID: [(&str, &str); 12] = [
 pub fn scope(directory: &Directory, scope: Scope) -> String {
     match scope {
         Scope::Nation => "全国".to_owned(),
-        Scope::Province(code) => directory
-            .regions
-            .values()
-            .find(|region| region.province_code == code)
-            .map_or_else(|| directory.area_name(code), |region| region.province.clone()),
+        Scope::Province(code) => {
+            directory.regions.values().find(|region| region.province_code == code).map_or_else(|| directory.area_name(code), |region| region.province.clone())
+        }
         Scope::Area(code) => directory.area_name(code),
     }
 }

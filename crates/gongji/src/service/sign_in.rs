@@ -343,7 +343,6 @@ pub async fn credential_counts(app: &App, id: OperatorId) -> Result<(usize, bool
     Ok((of(CredentialKind::Passkey), of(CredentialKind::Code) > 0, of(CredentialKind::Recovery)))
 }
 
-
 /// The refusal that a service understands, where one is wanted.
 impl From<SignInError> for ServiceError {
     fn from(error: SignInError) -> ServiceError {

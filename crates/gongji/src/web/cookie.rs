@@ -81,7 +81,8 @@ fn strict_line(name: &str, value: &str, secure: bool, more: &str) -> HeaderValue
 
 fn line(name: &str, value: &str, secure: bool, same_site: &str, more: &str) -> HeaderValue {
     let secure = if secure { "; Secure" } else { "" };
-    let mut line = HeaderValue::try_from(format!("{name}={value}; Path=/; HttpOnly; SameSite={same_site}{secure}{more}")).expect("tokens, ids and keys are ASCII");
+    let mut line =
+        HeaderValue::try_from(format!("{name}={value}; Path=/; HttpOnly; SameSite={same_site}{secure}{more}")).expect("tokens, ids and keys are ASCII");
     line.set_sensitive(true);
     line
 }

@@ -145,7 +145,9 @@ fn no_route_of_the_console_is_put_up_without_its_rule() {
                 scan(&path, found);
             } else if path.extension().is_some_and(|ending| ending == "rs") && !path.ends_with("console/guard.rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
-                let is_bare = |line: &&str| (line.contains(".route(") || line.contains(".nest(")) && (line.contains("/console") || path.to_string_lossy().contains("console"));
+                let is_bare = |line: &&str| {
+                    (line.contains(".route(") || line.contains(".nest(")) && (line.contains("/console") || path.to_string_lossy().contains("console"))
+                };
                 found.extend(text.lines().filter(is_bare).map(|line| format!("{}: {}", path.display(), line.trim())));
             }
         }
