@@ -262,7 +262,7 @@ fn hidden(change: &RuleChange) -> Vec<(&'static str, String)> {
             Setting::ReturnedCounts(counts) => fields.push(("returned", yes(*counts))),
             Setting::PlaceCooldownDays(days) => fields.push(("cooldown", days.to_string())),
             // No field of the form sets these.
-            Setting::DailyTotalMax(None) | Setting::ReturnAt(_) | Setting::CodeMs(_) | Setting::HoldMs(_) | Setting::MutualAidInside(_) => {}
+            _ => {}
         }
     }
     fields
