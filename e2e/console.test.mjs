@@ -23,7 +23,7 @@ async function door(options = {}) {
 }
 
 async function press(page, name) {
-  await page.getByRole('button', { name, exact: true }).first().click();
+  await page.getByRole('button', { name, exact: typeof name === 'string' }).first().click();
 }
 
 async function signIn(login, options) {
@@ -87,9 +87,9 @@ describe('the console', () => {
     await maker.goto('/console/regions/510500');
     await maker.selectOption('select[name=what]', 'close');
     await maker.locator('input[name=document]').first().fill('泸医保发〔2026〕12号');
-    await press(maker, '提交,等同事复核');
+    await press(maker, /^提交.等同事复核$/);
     assert.match(await main(maker), /交上去了/);
-    assert.equal(await maker.getByRole('button', { name: '同意,马上生效' }).count(), 0, 'nobody decides what is their own');
+    assert.equal(await maker.getByRole('button', { name: /^同意/ }).count(), 0, 'nobody decides what is their own');
     const path = new URL(maker.url()).pathname;
 
     const stranger = await signIn('jn-fuhe', { script: false });
@@ -102,7 +102,7 @@ describe('the console', () => {
     await checker.goto(path);
     assert.match(await main(checker), /起停用/);
     await picture(checker, 'approval');
-    await press(checker, '同意,马上生效');
+    await press(checker, /^同意/);
     assert.match(await main(checker), /已办结/);
     await checker.goto('/console/regions/510500');
     assert.match(await main(checker), /起停用/);
@@ -113,17 +113,15 @@ describe('the console', () => {
     const someone = Object.values(logins)[0];
     const page = await signIn('jingban', { script: false });
     await page.goto('/console/people');
-    await page.fill('input[name=number]', someone.id_number ?? someone.idNumber ?? someone.id);
+    await page.fill('input[name=number]', someone.idNumber);
     await press(page, '查');
     assert.match(await main(page), /\*/);
-    assert.doesNotMatch(page.url(), /\d{15}/, 'no number of a person in an address');
     await picture(page, 'person');
-    const number = someone.id_number ?? someone.idNumber ?? someone.id;
-    assert.doesNotMatch(await main(page), new RegExp(number));
+    assert.doesNotMatch(page.url() + (await main(page)), new RegExp(someone.idNumber), 'masked, and in no address');
     const form = page.locator('form', { has: page.locator('select[name=reason]') }).first();
     await form.locator('input[name=document]').fill('TS-20261123-7');
     await form.getByRole('button').click();
-    assert.match(await main(page), new RegExp(number));
+    assert.match(await main(page), new RegExp(someone.idNumber));
     const auditor = await signIn('guanli-1', { script: false });
     await auditor.goto('/console/audit?kind=looks');
     assert.match(await main(auditor), /看完整个人信息/);
@@ -136,11 +134,11 @@ describe('the console', () => {
     const page = await signIn('sc-jingban', { script: false });
     await page.goto('/console/rules/510000');
     await page.fill('input[name=max]', '100');
-    await press(page, '先试算:上个月会拒绝谁');
+    await press(page, /^先试算/);
     assert.match(await main(page), /按新规则会拒绝/);
     await picture(page, 'what-if');
     await page.locator('input[name=document]').last().fill('川医保规〔2026〕3号');
-    await press(page, '提交,等同事复核');
+    await press(page, /^提交.等同事复核$/);
     assert.match(await main(page), /单笔最多/);
     await leave(page);
   });

@@ -98,7 +98,7 @@ async fn page(desk: Desk) -> Answer {
             href: String::new(),
             cells: vec![
                 Cell::text(format::date_and_clock(entry.at)),
-                Cell::text(names.of(who)),
+                Cell::text(names.of_some(who)),
                 Cell::text(what),
                 Cell::text(about),
                 Cell::number(entry.seq.to_string()),
@@ -120,7 +120,7 @@ async fn page(desk: Desk) -> Answer {
         filter: Some(filter),
         ..Table::default()
     };
-    desk.page(SECTION, "操作记录", "每一次办理、每一次查看个人信息,都在看到之前先记下;记录一环扣一环,改不了也删不掉", vec![Block::Table(table)]).await
+    desk.page(SECTION, "操作记录", "每一次办理、每一次查看个人信息,都在看到之前先记下;记录一环扣一环,改过、删过都会被核对发现", vec![Block::Table(table)]).await
 }
 
 async fn file(desk: Desk) -> Answer {
@@ -130,7 +130,7 @@ async fn file(desk: Desk) -> Answer {
     let mut table = gongji_files::CsvTable::new(&["time", "operator", "what", "about", "record"], gongji_files::Bom::With);
     for entry in &stretch.entries {
         if let Some((who, what, about)) = words::logged(&directory, &names, &entry.fact) {
-            table.row(&[crate::time::rfc3339(entry.at), names.of(who), what, about, entry.seq.to_string()]);
+            table.row(&[crate::time::rfc3339(entry.at), names.of_some(who), what, about, entry.seq.to_string()]);
         }
     }
     Ok(csv("gongji-audit-log.csv", table))

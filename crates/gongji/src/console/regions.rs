@@ -94,7 +94,7 @@ async fn page(desk: Desk) -> Answer {
             shade: u8::try_from(shade).unwrap_or(4),
         });
     }
-    let lead = format!("全国 {all_all} 个统筹区,开通了 {open_all} 个({}%)", open_all * 100 / all_all.max(1));
+    let lead = format!("名册上 {all_all} 个统筹区,开通了 {open_all} 个({}%);没有公布名单的省按一个算", open_all * 100 / all_all.max(1));
     let blocks = vec![Block::Tiles(tiles), Block::Table(list(&desk).table(&desk))];
     desk.page(SECTION, "地区", &lead, blocks).await
 }

@@ -67,6 +67,11 @@ impl Names {
         }
     }
 
+    /// Whoever did something; the system where nobody is named: what was approved or imported takes its effect.
+    pub fn of_some(&self, id: Option<OperatorId>) -> String {
+        id.map_or_else(|| "系统".to_owned(), |id| self.of(id))
+    }
+
     pub fn operators(&self) -> &Operators {
         &self.operators
     }
@@ -124,16 +129,16 @@ pub fn iso_day(of: i32) -> String {
 }
 
 /// A fact of the directory's journal as the audit log tells it: who, what, and about what. `None` for what no operator did.
-pub fn logged(directory: &Directory, names: &Names, fact: &Fact) -> Option<(OperatorId, String, String)> {
+pub fn logged(directory: &Directory, names: &Names, fact: &Fact) -> Option<(Option<OperatorId>, String, String)> {
     let holder = |holder: &gongji_ledger::HolderId| format!("参保人 {}", crate::web::person_id(*holder));
     Some(match fact {
         Fact::OperatorChanged { by, operator } => {
             let roles = operator.roles.iter().map(|role| role.label()).collect::<Vec<_>>().join("、");
             let what = if operator.is_active { "账号生效" } else { "账号停用" };
-            (*by, what.to_owned(), format!("{}:{},{roles}", operator.login, scope(directory, operator.reach)))
+            (Some(*by), what.to_owned(), format!("{}:{},{roles}", operator.login, scope(directory, operator.reach)))
         }
         Fact::ApprovalProposed { maker, action, document, .. } => {
-            (*maker, format!("提交:{}", action.label()), format!("{}(依据 {document})", about(directory, action)))
+            (Some(*maker), format!("提交:{}", action.label()), format!("{}(依据 {document})", about(directory, action)))
         }
         Fact::ApprovalDecided { id, by, verdict } => {
             let what = match verdict {
@@ -142,13 +147,13 @@ pub fn logged(directory: &Directory, names: &Names, fact: &Fact) -> Option<(Oper
                 Verdict::Withdrawn => "撤回".to_owned(),
                 Verdict::Expired => "过期".to_owned(),
             };
-            (by.unwrap_or(COMMAND_LINE), what, format!("复核单 {}", uuid::Uuid::from_bytes(id.0)))
+            (*by, what, format!("复核单 {}", uuid::Uuid::from_bytes(id.0)))
         }
         Fact::ApprovalFollowed { id, refused } => {
             let what = if refused.is_empty() { "办结".to_owned() } else { format!("没有办成:{}", crate::trace::reasons_words(refused)) };
-            (COMMAND_LINE, what, format!("复核单 {}", uuid::Uuid::from_bytes(id.0)))
+            (None, what, format!("复核单 {}", uuid::Uuid::from_bytes(id.0)))
         }
-        Fact::DirectoryChanged(change) => (COMMAND_LINE, "目录变更".to_owned(), changed(directory, change)),
+        Fact::DirectoryChanged(change) => (None, "目录变更".to_owned(), changed(directory, change)),
         Fact::Acted { operator, deed } => {
             let (what, about) = match deed {
                 Deed::SignedIn { way } => (format!("登录({})", way.label()), String::new()),
@@ -167,7 +172,7 @@ pub fn logged(directory: &Directory, names: &Names, fact: &Fact) -> Option<(Oper
                 Deed::Exported { list, rows } => ("导出".to_owned(), format!("{list},{rows} 行")),
                 Deed::Imported { kind, lines, applied, .. } => ("导入".to_owned(), format!("{kind},{lines} 行,办成 {applied} 行")),
             };
-            (*operator, what, about)
+            (Some(*operator), what, about)
         }
         _ => return None,
     })
