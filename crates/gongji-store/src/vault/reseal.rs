@@ -35,6 +35,10 @@ const TABLES: &[Table] = &[
     Table { name: "gateway_message", key: &["part", "institution", "msgid"], row: "message_id", columns: &["request", "answer"] },
     Table { name: "gateway_file", key: &["part", "institution", "file_no"], row: "file_id", columns: &["body"] },
     Table { name: "reconciliation", key: &["part", "reconciliation_id"], row: "reconciliation_id", columns: &["report"] },
+    Table { name: "operator_name", key: &["part", "operator"], row: "operator", columns: &["name"] },
+    Table { name: "operator_credential", key: &["part", "credential_id"], row: "credential_id", columns: &["secret"] },
+    Table { name: "operator_ceremony", key: &["part", "token_sm3"], row: "ceremony_id", columns: &["state"] },
+    Table { name: "operator_session", key: &["part", "token_sm3"], row: "session_id", columns: &["label"] },
 ];
 
 /// How far one going-through of the vault has come.

@@ -80,6 +80,10 @@ fn fill(vault: &Vault) -> u64 {
     let file = ReconciledFile { part: 2, institution: HOSPITAL.to_owned(), day: 20_779, clr_type: 11, insutype: 310, digest: [1; 32] };
     let (id, _) = vault.begin_reconciliation(&file, NOW, NOW).unwrap();
     vault.end_reconciliation(2, id, ReconciliationState::Done, 0, "report").unwrap();
+    vault.put_operator_name(7, "严冬").unwrap();
+    vault.put_operator_code(7, &"SECRET".into(), NOW).unwrap();
+    vault.begin_ceremony(7, &"asked".into(), NOW).unwrap();
+    vault.start_operator_session(7, "Firefox", NOW).unwrap();
     holder
 }
 
@@ -99,6 +103,9 @@ fn read(vault: &Vault, holder: u64) {
     let message = vault.gateway_message(2, HOSPITAL, "M1").unwrap().unwrap();
     assert_eq!((message.request.reveal(), message.answer.unwrap().reveal()), ("asked", "answered"));
     assert_eq!(vault.gateway_file(2, HOSPITAL, "F1", NOW).unwrap().unwrap().1.reveal(), "body");
+    assert_eq!(vault.operator_names().unwrap()[&7].reveal(), "严冬");
+    assert_eq!(vault.operator_code(7).unwrap().unwrap().secret.reveal(), "SECRET");
+    assert_eq!(vault.operator_sessions(Some(7), NOW).unwrap()[0].label, "Firefox");
     let reconciliation = vault.reconciliations(2, HOSPITAL, None, 9).unwrap()[0].id;
     assert_eq!(vault.reconciliation(2, HOSPITAL, reconciliation).unwrap().unwrap().1.unwrap(), "report");
 }
