@@ -43,6 +43,11 @@ pub fn total(lots: &[Lot]) -> Fen {
 pub struct Lots(Vec<Lot>);
 
 impl Lots {
+    /// A queue as it was kept; what came out of `as_slice` is one.
+    pub fn as_kept(lots: Vec<Lot>) -> Lots {
+        Lots(lots)
+    }
+
     pub fn as_slice(&self) -> &[Lot] {
         &self.0
     }

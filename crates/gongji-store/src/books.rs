@@ -6,8 +6,9 @@
 //! late, gets a row; so a row is always newer than a block, and is asked first.
 
 use crate::fault::Fault;
+use crate::packed::unpack;
 use crate::store::{ANSWER, Block, Entry, Projected, Projection, Row, Rows, Tables, decode_key, encode_key};
-use gongji_ledger::{HolderId, Part, planted};
+use gongji_ledger::{Part, planted};
 use gongji_wallet::ids::{Key, RequestKey};
 use gongji_wallet::object::{Envelope, Line, Object, Taking};
 use std::cell::Cell;
@@ -37,9 +38,6 @@ const LINES_MAX: usize = 64;
 
 /// Rows and blocks read at once by whoever reads everything.
 const PAGE: usize = 1_000;
-
-/// People as they were written: memory keeps them in this shape.
-pub type Packed = Vec<(HolderId, Arc<[u8]>)>;
 
 pub struct Books {
     part: Part,
@@ -72,19 +70,19 @@ impl Books {
         self.tables.claim(epoch)
     }
 
-    /// Writes a projection, all of it or nothing. Returns the people of it as they were written.
+    /// Writes a projection, all of it or nothing.
     ///
     /// # Errors
     /// `Fenced`: these are not claimed, or a later writer has claimed them. After any other the outcome may be unknown; `projected` tells.
-    pub fn project(&mut self, projection: &Projection) -> Result<Packed, Fault> {
+    pub fn project(&mut self, projection: &Projection) -> Result<(), Fault> {
         let mut latest = match self.latest.take() {
             Some(latest) => latest,
             None => self.read_latest()?,
         };
-        let (rows, packed) = lay_out(projection, &mut latest)?;
+        let rows = lay_out(projection, &mut latest)?;
         self.tables.write(&rows)?;
         self.latest = Some(latest);
-        Ok(packed)
+        Ok(())
     }
 
     fn read_latest(&mut self) -> Result<BTreeMap<u8, Vec<u8>>, Fault> {
@@ -100,7 +98,7 @@ impl Books {
     pub fn load(&mut self, key: &Key) -> Result<Option<Object>, Fault> {
         let bytes = encode_key(key);
         if let Some(body) = self.tables.row(&bytes)?.filter(|_| !(planted("old-version-is-read") && matches!(key, Key::Payment(_)))) {
-            return Ok(Some(postcard::from_bytes(&body)?));
+            return Ok(Some(read(key, &body)?));
         }
         let (kind, id) = (bytes[0], &bytes[1..]);
         if !TIMED.contains(&kind) {
@@ -168,7 +166,8 @@ impl Books {
         let mut rows = RowsFrom::new(vec![]);
         while let Some((key, body)) = rows.next(&mut *self.tables)? {
             if key.first().is_some_and(|kind| *kind < ORDER_LINE) {
-                visit(decode_key(&key)?, postcard::from_bytes(&body)?)?;
+                let key = decode_key(&key)?;
+                visit(key, read(&key, &body)?)?;
             }
         }
         for kind in TIMED {
@@ -281,8 +280,9 @@ fn order_line(number: u64) -> Vec<u8> {
 }
 
 /// The rows and blocks of a projection. `latest` becomes what it is after they are written.
-fn lay_out(projection: &Projection, latest: &mut BTreeMap<u8, Vec<u8>>) -> Result<(Rows, Packed), Fault> {
-    let mut rows = Rows { lines_seq: projection.lines_seq, delivered: projection.delivered.clone(), ..Rows::default() };
+fn lay_out(projection: &Projection, latest: &mut BTreeMap<u8, Vec<u8>>) -> Result<Rows, Fault> {
+    let (delivered, people) = (projection.delivered.clone(), projection.people.clone());
+    let mut rows = Rows { lines_seq: projection.lines_seq, delivered, people, ..Rows::default() };
     let lines: Vec<&Line> = projection.lines.iter().flat_map(|lines| lines.iter()).collect();
     for lines in lines.chunks(LINES_MAX) {
         rows.blocks.push(Block { kind: LINE, first: lines[0].number.to_be_bytes().to_vec(), body: pack(lines)? });
@@ -297,7 +297,6 @@ fn lay_out(projection: &Projection, latest: &mut BTreeMap<u8, Vec<u8>>) -> Resul
     for envelope in &projection.outbox {
         rows.outbox.push((envelope.to, envelope.number, postcard::to_stdvec(&envelope.message)?));
     }
-    let mut packed = Vec::new();
     rows.objects_seq = projection.objects.as_ref().map(|(seq, _)| *seq);
     let changed = projection.objects.iter().flat_map(|(_, objects)| objects);
     let mut objects: Vec<&(Key, Arc<Object>)> = projection.made.iter().chain(changed).collect();
@@ -319,11 +318,8 @@ fn lay_out(projection: &Projection, latest: &mut BTreeMap<u8, Vec<u8>>) -> Resul
                     }
                 }
                 _ => {
-                    let body: Arc<[u8]> = postcard::to_stdvec(&**object)?.into();
-                    if let Key::Holder(id) = key {
-                        packed.push((*id, body.clone()));
-                    }
-                    rows.rows.push(Row { key: encode_key(key), due: object.due(), body });
+                    assert!(!matches!(key, Key::Holder(_)), "people are packed");
+                    rows.rows.push(Row { key: encode_key(key), due: object.due(), body: postcard::to_stdvec(&**object)?.into() });
                 }
             }
         }
@@ -335,7 +331,15 @@ fn lay_out(projection: &Projection, latest: &mut BTreeMap<u8, Vec<u8>>) -> Resul
             latest.insert(kind, largest.to_vec());
         }
     }
-    Ok((rows, packed))
+    Ok(rows)
+}
+
+/// An object as its row has it.
+fn read(key: &Key, body: &[u8]) -> Result<Object, Fault> {
+    match key {
+        Key::Holder(id) => Ok(Object::Holder(Box::new(unpack(*id, body)?))),
+        _ => Ok(postcard::from_bytes(body)?),
+    }
 }
 
 /// The id of a key that carries its time.
@@ -382,7 +386,7 @@ fn each_of<T: serde::de::DeserializeOwned>(block: &[u8], mut visit: impl FnMut(T
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use gongji_ledger::Fen;
+    use gongji_ledger::{Fen, HolderId};
     use gongji_wallet::Outcome;
     use gongji_wallet::ids::{PaymentId, TransferId};
     use gongji_wallet::object::{Answer, Payment, PaymentState, Purpose};

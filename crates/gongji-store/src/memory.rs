@@ -4,7 +4,7 @@
 //! happen without anybody hearing of it, or find that another writer was faster. A fate may also wait, and so hold a commit for as long as a test likes.
 
 use crate::fault::Fault;
-use crate::store::{Entry as Found, Head, Journal, Projected, Record, Rows, Store, Tables};
+use crate::store::{Entry as Found, Head, Journal, Projected, Record, Rows, Store, Tables, encode_key};
 use gongji_ledger::{Part, planted};
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -217,6 +217,7 @@ impl Sheets {
         self.projected.lines_seq = rows.lines_seq;
         self.projected.objects_seq = rows.objects_seq.unwrap_or(self.projected.objects_seq);
         self.rows.extend(rows.rows.iter().map(|row| (row.key.clone(), (row.due, row.body.clone()))));
+        self.rows.extend(rows.people.iter().map(|(id, body)| (encode_key(&gongji_wallet::ids::Key::Holder(id)), (None, body.into()))));
         self.blocks.extend(rows.blocks.iter().map(|block| ((block.kind, block.first.clone()), block.body.clone())));
         self.outbox.extend(rows.outbox.iter().map(|(to, number, body)| ((*to, *number), body.clone())));
         for (destination, number) in &rows.delivered {

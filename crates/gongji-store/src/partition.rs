@@ -7,7 +7,7 @@ use crate::fault::Fault;
 use crate::projector::{Committed, Item};
 use crate::shared::Shared;
 use crate::store::{Head, Journal, Record, Store};
-use gongji_ledger::{Part, RecordHead, planted};
+use gongji_ledger::{HolderId, Part, RecordHead, planted};
 use gongji_wallet::command::{Command, Request};
 use gongji_wallet::event::{Event, Fact};
 use gongji_wallet::ids::Key;
@@ -228,6 +228,7 @@ impl Writer {
         let seq = self.head.seq + 1;
         let mut work = Work::new(&memory, self.part, self.parts, seq, stamp, directory.clone());
         work.reserve(requests.len());
+        shared.people.warm(requests.iter().flat_map(people_of).collect());
         let mut decisions = Vec::with_capacity(requests.len());
         for request in requests {
             let decision = loop {
@@ -290,6 +291,7 @@ impl Writer {
         self.shared.set_committed(seq);
         let lines = self.shared.lines.put(lines);
         let takings = self.shared.takings.put(takings);
+        let (people, objects) = self.shared.publish(objects);
         for (key, object) in &objects {
             if !(planted("deadline-is-forgotten-until-restart") && seq.is_multiple_of(4)) {
                 mind_deadline(&mut self.due, *key, object);
@@ -297,11 +299,10 @@ impl Writer {
             if let Object::Directory(directory) = &**object {
                 self.doors.set_directory(Arc::new(directory.as_ref().clone()));
             }
-            self.shared.put(*key, object.clone());
         }
         let outbox = envelopes(self.part, events);
         // Before the courier, so that the books never learn of a delivery before they know the message.
-        let projected = self.projector.send(Item::Committed(Committed { seq, lines, takings, orders, outbox: outbox.clone(), objects }));
+        let projected = self.projector.send(Item::Committed(Committed { seq, lines, takings, orders, outbox: outbox.clone(), people, objects }));
         let carried = if outbox.is_empty() || (planted("message-waits-for-a-restart") && seq.is_multiple_of(7)) { Ok(()) } else { self.courier.send(outbox) };
         if projected.is_err() || carried.is_err() {
             // Both outlive this writer unless a bug has ended them. Nothing is lost: the next start takes everything from the journal.
@@ -310,6 +311,15 @@ impl Writer {
         self.committed.send_replace(seq);
         self.doors.stirred();
     }
+}
+
+/// Whom deciding a request will look at, as far as the most frequent ones say it.
+fn people_of(request: &Request) -> impl Iterator<Item = HolderId> {
+    let people = match &request.command {
+        Command::RequestTransfer(wish) => Some([wish.sender, wish.receiver]),
+        _ => None,
+    };
+    people.into_iter().flatten()
 }
 
 /// Keeps the list of deadlines to what is open: at its deadline nobody asks the books about what ended long before.

@@ -1,7 +1,8 @@
 //! Writes behind: turns committed batches into books, on a thread of its own for each partition.
 
-use crate::books::{Books, Packed};
+use crate::books::Books;
 use crate::fault::Fault;
+use crate::packed::{LatestPeople, PackedPeople};
 use crate::shared::Shared;
 use crate::store::{Objects, Projection};
 use gongji_ledger::{Part, planted};
@@ -14,7 +15,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Changed objects that wait in memory before they are written although the partition is busy.
+/// Changes of people, and changed objects, that wait in memory before they are written although the partition is busy: a restart does what made them once
+/// more.
 pub const DIRTY_MAX: usize = 500_000;
 
 /// Lines written in one transaction.
@@ -33,6 +35,7 @@ pub struct Committed {
     pub takings: Arc<Vec<Taking>>,
     pub orders: Vec<(u64, Key)>,
     pub outbox: Vec<Envelope>,
+    pub people: PackedPeople,
     pub objects: Objects,
 }
 
@@ -59,6 +62,8 @@ pub struct Projector {
     pub shared: Arc<Shared>,
     pub progress: watch::Sender<Progress>,
     pub dirty: KeyMap<Arc<Object>>,
+    /// Batch by batch.
+    pub dirty_people: Vec<PackedPeople>,
     pub delivered: HashMap<Part, u64>,
     pub pending: Projection,
     /// A projection whose transaction failed. It may have been written all the same.
@@ -73,7 +78,7 @@ impl Projector {
     /// Runs until the partition closes its end. What is left is written then.
     pub fn run(mut self, items: Receiver<Item>) {
         loop {
-            let waiting = !self.given_up && (!self.dirty.is_empty() || self.late.is_some() || self.has_lines());
+            let waiting = !self.given_up && (self.dirty_count() > 0 || self.late.is_some() || self.has_lines());
             let first = if waiting { items.recv_timeout(QUIET) } else { items.recv().map_err(|_| RecvTimeoutError::Disconnected) };
             let closed = matches!(first, Err(RecvTimeoutError::Disconnected));
             self.turn(first, &items);
@@ -98,7 +103,7 @@ impl Projector {
         if self.given_up {
             self.forget();
         } else if (self.late.is_none() || at_once || self.pending_lines() >= LINES_MAX)
-            && let Err(fault) = self.write(at_once || self.dirty.len() >= DIRTY_MAX)
+            && let Err(fault) = self.write(at_once || self.dirty_count() >= DIRTY_MAX)
         {
             // The journal has everything. What memory keeps for the books has an end, though: beyond it they wait for the next start.
             self.given_up = matches!(fault, Fault::Fenced(_)) || self.pending_lines() >= LATE_LINES_MAX;
@@ -111,6 +116,10 @@ impl Projector {
         for told in told {
             let _ = told.send(());
         }
+    }
+
+    fn dirty_count(&self) -> usize {
+        self.dirty.len() + self.dirty_people.iter().map(PackedPeople::len).sum::<usize>()
     }
 
     fn pending_lines(&self) -> usize {
@@ -135,6 +144,9 @@ impl Projector {
                 }
                 self.pending.orders.extend(committed.orders);
                 self.pending.outbox.extend(committed.outbox);
+                if !committed.people.is_empty() {
+                    self.dirty_people.push(committed.people);
+                }
                 for (key, object) in committed.objects {
                     if object.is_made_once() {
                         self.pending.made.push((key, object));
@@ -153,6 +165,7 @@ impl Projector {
     /// Drops what will not be written any more.
     fn forget(&mut self) {
         self.dirty.clear();
+        self.dirty_people.clear();
         self.delivered.clear();
         self.late = None;
         // Whoever asks for them is told that the books fall behind.
@@ -167,20 +180,23 @@ impl Projector {
             let has_landed = !planted("late-books-are-written-twice")
                 && projected.lines_seq == late.lines_seq
                 && late.objects.as_ref().is_none_or(|(seq, _)| *seq == projected.objects_seq);
-            let packed = if has_landed { Packed::new() } else { self.books.project(late)? };
+            if !has_landed {
+                self.books.project(late)?;
+            }
             let late = self.late.take().expect("a late projection is kept until it is written");
-            self.written(late, packed);
+            self.written(late);
         }
         let mut projection = std::mem::take(&mut self.pending);
         self.pending.lines_seq = projection.lines_seq;
         projection.delivered = self.delivered.drain().collect();
-        if with_objects && !self.dirty.is_empty() {
+        if with_objects && self.dirty_count() > 0 {
             let seq = if planted("books-run-ahead") { self.seq + 1 } else { self.seq };
             projection.objects = Some((seq, self.dirty.drain().collect()));
+            projection.people = Arc::new(LatestPeople::of(std::mem::take(&mut self.dirty_people)));
         }
         match self.books.project(&projection) {
-            Ok(packed) => {
-                self.written(projection, packed);
+            Ok(()) => {
+                self.written(projection);
                 Ok(())
             }
             Err(fault) => {
@@ -193,7 +209,7 @@ impl Projector {
         }
     }
 
-    fn written(&mut self, projection: Projection, packed: Packed) {
+    fn written(&mut self, projection: Projection) {
         if let Some(line) = projection.lines.last().and_then(|lines| lines.last()) {
             self.shared.lines.forget(line.number);
         }
@@ -201,7 +217,8 @@ impl Projector {
             self.shared.takings.forget(taking.number);
         }
         let objects = projection.objects.map(|(_, objects)| objects).unwrap_or_default();
-        self.shared.settle(projection.made.into_iter().chain(objects), packed);
+        self.shared.people.settle(&projection.people);
+        self.shared.settle(projection.made.into_iter().chain(objects));
         self.shared.gauges.books_written();
         if self.progress.borrow().is_stuck {
             tracing::info!(part = self.part, "the books are written again");

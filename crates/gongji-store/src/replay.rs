@@ -85,6 +85,7 @@ pub fn open(
         shared: shared.clone(),
         progress,
         dirty: Default::default(),
+        dirty_people: Vec::new(),
         delivered: HashMap::new(),
         pending: Projection { lines_seq: projected.lines_seq, ..Projection::default() },
         late: None,
@@ -135,14 +136,13 @@ impl Opened {
                         memory.load(key, loader)?;
                     }
                 }
-                let changes = work.into_changes();
-                for (key, object) in &changes.objects {
+                let mut changes = work.into_changes();
+                // What is made once and is in the books already need not be in memory as well.
+                changes.objects.retain(|(_, object)| seq > projected.lines_seq || planted("restart-writes-lines-again") || !object.is_made_once());
+                let (people, objects) = shared.publish(changes.objects);
+                for (key, object) in &objects {
                     if !planted("restart-forgets-deadlines") {
                         mind_deadline(due, *key, object);
-                    }
-                    // What is made once and is in the books already need not be in memory as well.
-                    if seq > projected.lines_seq || !object.is_made_once() {
-                        shared.put(*key, object.clone());
                     }
                 }
                 // Lines that the books have already are not written twice.
@@ -155,7 +155,8 @@ impl Opened {
                     takings: if is_new { shared.takings.put(changes.takings) } else { Arc::default() },
                     orders: if is_new { changes.orders } else { Vec::new() },
                     outbox: sent,
-                    objects: if is_new { changes.objects } else { changes.objects.into_iter().filter(|(_, object)| !object.is_made_once()).collect() },
+                    people,
+                    objects,
                 })?;
             }
         }
@@ -168,14 +169,16 @@ fn load_people<'e>(part: Part, events: impl Iterator<Item = &'e Event>, shared: 
     let mut people = BTreeSet::new();
     for event in events {
         let Ok(()) = event.each_key::<Infallible>(part, |key| {
-            if matches!(key, Key::Holder(_)) && !event.creates(&key) {
-                people.insert(key);
+            if let Key::Holder(id) = key
+                && !event.creates(&key)
+            {
+                people.insert(id);
             }
             Ok(())
         });
     }
     let memory = WriterMemory::new(shared);
-    people.into_iter().filter(|key| shared.get(key).is_none()).try_for_each(|key| memory.load(key, books))
+    people.into_iter().filter(|id| !shared.people.has(*id)).try_for_each(|id| memory.load(Key::Holder(id), books))
 }
 
 fn check_not_ahead(part: Part, projected: Projected, head: &Head) -> Result<(), Fault> {

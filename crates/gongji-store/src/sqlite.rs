@@ -4,8 +4,9 @@
 //! They are two files so that writing behind never waits for, or holds up, a commit.
 
 use crate::fault::Fault;
-use crate::store::{Entry, Head, Journal, Projected, Record, Rows, Store, Tables};
-use gongji_ledger::{Digest, Part, RecordHead};
+use crate::store::{Entry, HOLDER, Head, Journal, Projected, Record, Rows, Store, Tables, decode_key, encode_key};
+use gongji_ledger::{Digest, HolderId, Part, RecordHead};
+use gongji_wallet::ids::Key;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -225,6 +226,16 @@ struct SqliteTables {
     epoch: u64,
 }
 
+impl SqliteTables {
+    /// Rows of objects that are no people, behind `after` and before `end`.
+    fn objects(&mut self, after: &[u8], end: &[u8], max: usize) -> Result<Vec<Entry>, Fault> {
+        let sql = "select key, body from object where part = ?1 and key > ?2 and key < ?3 order by key limit ?4";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![self.part, after, end, max], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
 impl Tables for SqliteTables {
     fn hold_still(&mut self) -> Result<(), Fault> {
         self.connection.execute_batch("begin")?;
@@ -269,6 +280,10 @@ impl Tables for SqliteTables {
             for row in &rows.rows {
                 put.execute(params![part, row.key, row.due, &row.body[..]])?;
             }
+            let mut put = transaction.prepare_cached("replace into person (id, body) values (?1, ?2)")?;
+            for (id, body) in rows.people.iter() {
+                put.execute(params![id.0.cast_signed(), body])?;
+            }
             let mut put = transaction.prepare_cached("insert into block (part, kind, first, body) values (?1, ?2, ?3, ?4)")?;
             for block in &rows.blocks {
                 put.execute(params![part, block.kind, block.first, block.body])?;
@@ -286,14 +301,29 @@ impl Tables for SqliteTables {
     }
 
     fn row(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        if let Ok(Key::Holder(id)) = decode_key(key) {
+            let mut statement = self.connection.prepare_cached("select body from person where id = ?1")?;
+            return Ok(statement.query_row([id.0.cast_signed()], |row| row.get(0)).optional()?);
+        }
         let mut statement = self.connection.prepare_cached("select body from object where part = ?1 and key = ?2")?;
         Ok(statement.query_row(params![self.part, key], |row| row.get(0)).optional()?)
     }
 
     fn rows(&mut self, after: &[u8], max: usize) -> Result<Vec<Entry>, Fault> {
-        let mut statement = self.connection.prepare_cached("select key, body from object where part = ?1 and key > ?2 order by key limit ?3")?;
-        let rows = statement.query_map(params![self.part, after, max], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let (people, others) = ([HOLDER].as_slice(), [HOLDER + 1].as_slice());
+        let mut found = self.objects(after, people, max)?;
+        if after < others {
+            let last = if let Ok(Key::Holder(id)) = decode_key(after) { id.0.cast_signed() } else { -1 };
+            let mut statement = self.connection.prepare_cached("select id, body from person where id > ?1 order by id limit ?2")?;
+            let rows = statement.query_map(params![last, max - found.len()], |row| {
+                Ok((encode_key(&Key::Holder(HolderId(row.get::<_, i64>(0)?.cast_unsigned()))), row.get(1)?))
+            })?;
+            for row in rows {
+                found.push(row?);
+            }
+        }
+        found.extend(self.objects(after.max(others), &[u8::MAX; 2], max - found.len())?);
+        Ok(found)
     }
 
     fn block(&mut self, kind: u8, at: &[u8]) -> Result<Option<Vec<u8>>, Fault> {

@@ -4,6 +4,7 @@
 
 use crate::books::Books;
 use crate::fault::Fault;
+use crate::packed::LatestPeople;
 use gongji_ledger::{Digest, GENESIS, HolderId, Part, RecordHead, link};
 use gongji_wallet::event::Event;
 use gongji_wallet::ids::{ApprovalId, CodeId, Key, OrderId, PaymentId, RequestKey, TransferId};
@@ -61,8 +62,10 @@ pub struct Projection {
     pub delivered: Vec<(Part, u64)>,
     /// What never changes after it was made, complete up to `lines_seq`.
     pub made: Objects,
-    /// Objects as of the record given; `None` leaves them behind.
+    /// Objects as of the record given; `None` leaves them, and the people, behind.
     pub objects: Option<(u64, Objects)>,
+    /// The people of them.
+    pub people: Arc<LatestPeople>,
 }
 
 /// Objects, each in one version.
@@ -83,6 +86,8 @@ pub struct Rows {
     pub objects_seq: Option<u64>,
     /// Each replaces the row of the same key.
     pub rows: Vec<Row>,
+    /// The same of people.
+    pub people: Arc<LatestPeople>,
     /// New ones; no two of a kind begin alike.
     pub blocks: Vec<Block>,
     /// New messages: destination, number, body.
@@ -189,7 +194,7 @@ pub fn encode_key(key: &Key) -> Vec<u8> {
     match key {
         Key::Partition => put(0, &[]),
         Key::Directory => put(1, &[]),
-        Key::Holder(HolderId(id)) => put(2, &[&id.to_be_bytes()]),
+        Key::Holder(HolderId(id)) => put(HOLDER, &[&id.to_be_bytes()]),
         Key::Outgoing(TransferId(id)) => put(3, &[id]),
         Key::Incoming(TransferId(id)) => put(4, &[id]),
         Key::Code(CodeId(id)) => put(5, &[id]),
@@ -212,6 +217,9 @@ pub fn encode_key(key: &Key) -> Vec<u8> {
     bytes
 }
 
+/// Kind of a person's key.
+pub const HOLDER: u8 = 2;
+
 /// Kind of an answer's key.
 pub const ANSWER: u8 = 11;
 
@@ -223,7 +231,7 @@ pub fn decode_key(bytes: &[u8]) -> Result<Key, Fault> {
     Ok(match kind {
         0 => Key::Partition,
         1 => Key::Directory,
-        2 => Key::Holder(HolderId(number(0)?)),
+        &HOLDER => Key::Holder(HolderId(number(0)?)),
         3 => Key::Outgoing(TransferId(id()?)),
         4 => Key::Incoming(TransferId(id()?)),
         5 => Key::Code(CodeId(id()?)),

@@ -3,8 +3,9 @@
 use super::session::{Session, Value, Values};
 use super::{Inner, part, part_number, signed, unsigned};
 use crate::fault::Fault;
-use crate::store::{Entry, Projected, Row, Rows, Tables};
-use gongji_ledger::Part;
+use crate::store::{Entry, Projected, Row, Rows, Tables, encode_key};
+use gongji_ledger::{HolderId, Part};
+use gongji_wallet::ids::Key;
 use std::sync::Arc;
 use tokio_postgres::Row as Found;
 use tokio_postgres::types::Type;
@@ -151,6 +152,16 @@ fn write(session: &Session, part: Part, epoch: u64, rows: &Rows) -> Result<(), F
     for some in rows.rows.chunks(OBJECTS_MAX) {
         put_rows(session, part, some)?;
     }
+    for some in rows.people.iter().collect::<Vec<_>>().chunks(OBJECTS_MAX) {
+        put_people(session, part, some)?;
+    }
+    Ok(())
+}
+
+fn put_people(session: &Session, part: Part, people: &[(HolderId, &[u8])]) -> Result<(), Fault> {
+    let keys: Vec<Vec<u8>> = people.iter().map(|(id, _)| encode_key(&Key::Holder(*id))).collect();
+    let bodies: Vec<&[u8]> = people.iter().map(|(_, body)| *body).collect();
+    session.execute(UPSERT, &[&part_number(part), &keys, &vec![None::<i64>; people.len()], &bodies])?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use crate::stores::{Place, places};
 use gongji_ledger::{Account, Fen, GENESIS, HolderId, RecordHead};
 use gongji_store::Fault;
 use gongji_store::store::{Head, Projected, Projection, Record, Store};
+use gongji_store::{LatestPeople, PackedPeople};
 use gongji_wallet::Event;
 use gongji_wallet::event::{Fact, Message};
 use gongji_wallet::ids::{Key, OrderId, PaymentId, RequestKey, TransferId};
@@ -109,6 +110,14 @@ fn holder(serial: u64) -> (Key, Arc<Object>) {
     (Key::Holder(id), Arc::new(Object::Holder(Box::new(Holder::new(id)))))
 }
 
+fn packed(serials: &[u64]) -> Arc<LatestPeople> {
+    let mut packed = PackedPeople::default();
+    for serial in serials {
+        packed.add(&Holder::new(HolderId::new(PART, *serial)));
+    }
+    Arc::new(LatestPeople::of(vec![packed]))
+}
+
 fn line(number: u64) -> Line {
     Line {
         number,
@@ -181,7 +190,8 @@ fn books_give_back_what_was_projected() {
             outbox: vec![envelope(2, 1), envelope(2, 2), envelope(3, 1)],
             delivered: Vec::new(),
             made: Vec::new(),
-            objects: Some((2, vec![holder(1), incoming.clone(), balance])),
+            objects: Some((2, vec![incoming.clone(), balance])),
+            people: packed(&[1, 7, 300]),
         };
         books.project(&first).unwrap();
         let mut reader = place.open(2).unwrap().books(PART).unwrap();
@@ -221,11 +231,36 @@ fn books_give_back_what_was_projected() {
                 Ok(())
             })
             .unwrap();
-        assert_eq!(keys, [holder(1).0, incoming.0, Key::Balance(Account::Fund { area: 510_500 })]);
+        assert_eq!(keys, [holder(1).0, holder(7).0, holder(300).0, incoming.0, Key::Balance(Account::Fund { area: 510_500 })]);
+
+        // The same rows in the same order whatever the size of a page, people among the others.
+        let mut tables = place.open(2).unwrap().tables(PART).unwrap();
+        let all = tables.rows(&[], 100).unwrap();
+        assert_eq!(all.iter().map(|(key, _)| key[0]).collect::<Vec<_>>(), [2, 2, 2, 4, 10, 64, 65]);
+        assert!(all.is_sorted_by_key(|(key, _)| key.clone()));
+        for size in 1..=all.len() {
+            let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+            loop {
+                let page = tables.rows(found.last().map_or(&[], |(key, _)| key), size).unwrap();
+                assert!(page.len() <= size);
+                if page.is_empty() {
+                    break;
+                }
+                found.extend(page);
+            }
+            assert_eq!(found, all, "{size} at once");
+        }
 
         // All of a projection or nothing: the message is there already.
         let outbox = vec![envelope(3, 2), envelope(3, 1)];
-        let torn = Projection { lines_seq: 9, lines: vec![Arc::new(vec![line(3)])], outbox, objects: Some((9, vec![holder(5)])), ..Projection::default() };
+        let torn = Projection {
+            lines_seq: 9,
+            lines: vec![Arc::new(vec![line(3)])],
+            outbox,
+            objects: Some((9, Vec::new())),
+            people: packed(&[5]),
+            ..Projection::default()
+        };
         assert!(books.project(&torn).is_err());
         assert_eq!(reader.projected().unwrap(), Projected { lines_seq: 4, objects_seq: 4 });
         assert_eq!((reader.line(3).unwrap(), reader.load(&holder(5).0).unwrap()), (None, None));
@@ -235,7 +270,7 @@ fn books_give_back_what_was_projected() {
 #[test]
 fn books_are_written_for_the_latest_writer_alone() {
     check_each(|_, store| {
-        let projection = |seq| Projection { lines_seq: seq, objects: Some((seq, vec![holder(seq)])), ..Projection::default() };
+        let projection = |seq| Projection { lines_seq: seq, objects: Some((seq, Vec::new())), people: packed(&[seq]), ..Projection::default() };
         let (mut stale, mut current) = (store.books(PART).unwrap(), store.books(PART).unwrap());
         assert_eq!(stale.project(&projection(1)), Err(Fault::Fenced(PART)), "not claimed yet");
         stale.claim(1).unwrap();
@@ -260,8 +295,8 @@ fn the_largest_timed_key_is_found_among_answers_alone() {
             let answer = Answer { fingerprint: [0; 16], seq: 1, outcome: gongji_wallet::Outcome::Done };
             (Key::Answer(RequestKey(key)), Arc::new(Object::Answer(answer)))
         };
-        let objects = vec![holder(1), answer(id(3)), answer(id(9)), answer([0x80; 16]), answer([0xFF; 16])];
-        books.project(&Projection { lines_seq: 1, objects: Some((1, objects)), ..Projection::default() }).unwrap();
+        let objects = vec![answer(id(3)), answer(id(9)), answer([0x80; 16]), answer([0xFF; 16])];
+        books.project(&Projection { lines_seq: 1, objects: Some((1, objects)), people: packed(&[1]), ..Projection::default() }).unwrap();
         assert_eq!(books.last_timed_key().unwrap(), Some(RequestKey(id(9))));
     });
 }
