@@ -2,6 +2,7 @@
 
 use crate::books::{Books, Caption, ClaimTrack, LineRow, OrderStep, OrderTrack, Person};
 use crate::chain::{GENESIS, link};
+use crate::clearing::Clearing;
 use crate::finding::{At, FindingKind, Result, Subject, hex};
 use crate::finish::Totals;
 use crate::messages::{Messages, Parcel, ParcelKind};
@@ -40,6 +41,7 @@ pub struct Auditor {
     pub(crate) messages: Messages,
     pub(crate) transfers: Transfers,
     pub(crate) payments: Payments,
+    pub(crate) clearing: Clearing,
     pub(crate) totals: Totals,
     offices: crate::offices::Offices,
     pub(crate) records: u64,
@@ -64,6 +66,7 @@ impl Auditor {
             messages: Messages::default(),
             transfers: Transfers::default(),
             payments: Payments::default(),
+            clearing: Clearing::default(),
             totals: Totals::default(),
             offices: crate::offices::Offices::default(),
             records: 0,
@@ -163,7 +166,9 @@ impl Auditor {
     fn event(&mut self, at: At, event: &Event) -> Result {
         self.events += 1;
         let is_of_offices = crate::offices::is_of_offices(&event.fact);
-        if (at.part == 0) != is_of_offices && !matches!(event.fact, Fact::DirectoryChanged(_) | Fact::Answered { .. }) {
+        let is_of_periods = matches!(event.fact, Fact::PeriodChanged { .. });
+        let is_anybodys = matches!(event.fact, Fact::Answered { .. } | Fact::Sent { .. } | Fact::Received { .. } | Fact::DirectoryChanged(_));
+        if (at.part == 0) != (is_of_offices || is_of_periods) && !is_anybodys {
             return Err(at.finding(FindingKind::FactImpossible, Subject::Record, "changes of the directory", "another fact"));
         }
         let captions = match &event.fact {
@@ -306,6 +311,12 @@ impl Auditor {
             }
             fact if crate::offices::is_of_offices(fact) => self.offices.read(at, fact),
             Fact::DirectoryChanged(_) if at.part != 0 => Err(impossible(Subject::Record, "a change in partition 0", "one here")),
+            Fact::DirectoryChanged(change) => {
+                self.clearing.region(change);
+                Ok(())
+            }
+            Fact::PeriodChanged { period, change } => self.period_changed(at, *period, change),
+            Fact::PeriodMarked { mark } => self.period_marked(at, mark),
             Fact::HolderCreated { holder } => {
                 if part_of(*holder) != at.part || holder & 0xFFFF_FFFF_FFFF == 0 {
                     return Err(at.finding(FindingKind::Elsewhere, Subject::Person(*holder), at.part, part_of(*holder)));

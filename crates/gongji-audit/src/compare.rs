@@ -65,11 +65,24 @@ pub enum Rows {
     Takings,
     /// Which taking is each payee's last.
     Payees,
+    /// Clearing periods and their marks.
+    Periods,
 }
 
 impl Rows {
-    pub const ALL: [Rows; 10] =
-        [Rows::People, Rows::Balances, Rows::Transfers, Rows::Payments, Rows::Orders, Rows::Claims, Rows::Answers, Rows::Lines, Rows::Takings, Rows::Payees];
+    pub const ALL: [Rows; 11] = [
+        Rows::People,
+        Rows::Balances,
+        Rows::Transfers,
+        Rows::Payments,
+        Rows::Orders,
+        Rows::Claims,
+        Rows::Answers,
+        Rows::Lines,
+        Rows::Takings,
+        Rows::Payees,
+        Rows::Periods,
+    ];
 }
 
 fn compare(at: At, account: Account, expected: i64, found: i64) -> Result {
@@ -308,6 +321,9 @@ impl Auditor {
         {
             return Err(At::part(part).finding(FindingKind::RowMissing, Subject::Transfer(id), side, "none"));
         }
+        if rows.contains(&Rows::Periods) {
+            self.missing_period(part)?;
+        }
         if rows.contains(&Rows::Payments)
             && let Some((id, paid)) = self.payments.iter().filter(|(_, paid)| !paid.seen && part_of(paid.holder) == part).min_by_key(|(id, _)| **id)
         {
@@ -354,7 +370,7 @@ fn missing_in(part: u16, books: &Books, rows: Rows) -> Option<Finding> {
             let (_, (last, _)) = books.taken.iter().filter(|(_, (_, seen))| !seen).min_by_key(|(payee, _)| **payee)?;
             lacks(0, Subject::Taking { part, number: *last, field: "last" }, "a payee's last taking".to_owned())
         }
-        Rows::Transfers | Rows::Payments => None,
+        Rows::Transfers | Rows::Payments | Rows::Periods => None,
     }
 }
 

@@ -58,6 +58,7 @@ pub enum FindingKind {
     StateDiffers,
     LineDiffers,
     TakingDiffers,
+    ClearingDiffers,
     RowUnknown,
     RowRepeated,
     RowMissing,
@@ -102,6 +103,10 @@ pub enum Subject {
         field: &'static str,
     },
     OriginArea(u32),
+    /// A clearing period, yyyymm.
+    Period {
+        period: u32,
+    },
     Books,
 }
 
@@ -144,6 +149,7 @@ impl FindingKind {
             StateDiffers => ("STATE_DIFFERS", "状态和日志账不一致", "a state differs from the journal"),
             LineDiffers => ("LINE_DIFFERS", "明细和日志账不一致", "a statement line differs from the journal"),
             TakingDiffers => ("TAKING_DIFFERS", "收款明细和日志账不一致", "a taking differs from the journal"),
+            ClearingDiffers => ("CLEARING_DIFFERS", "清算期和各分区的账不一致", "a clearing period and the partitions disagree"),
             RowUnknown => ("ROW_UNKNOWN", "日志账里没有这一行", "the journal knows no such row"),
             RowRepeated => ("ROW_REPEATED", "同一行出现了两次", "a row appears twice"),
             RowMissing => ("ROW_MISSING", "账簿里缺了这一行", "the books lack this row"),
@@ -251,6 +257,7 @@ impl Subject {
             Subject::Line { part, number, field } => format!("第 {part} 分区明细第 {number} 行的 {field}"),
             Subject::Taking { part, number, field } => format!("第 {part} 分区收款明细第 {number} 行的 {field}"),
             Subject::OriginArea(area) => format!("来源地 {area}"),
+            Subject::Period { period } => format!("清算期 {period}"),
             Subject::Books => "全部账簿".to_owned(),
         }
     }
@@ -273,6 +280,7 @@ impl Subject {
             Subject::Line { part, number, field } => format!("{field} of line {number} in partition {part}"),
             Subject::Taking { part, number, field } => format!("{field} of taking {number} in partition {part}"),
             Subject::OriginArea(area) => format!("origin area {area}"),
+            Subject::Period { period } => format!("clearing period {period}"),
             Subject::Books => "all books".to_owned(),
         }
     }

@@ -133,6 +133,7 @@ impl Auditor {
         self.check_held()?;
         self.check_claims()?;
         self.check_orders()?;
+        self.clearing.finish()?;
         self.check_totals()?;
         let trial = AccountKind::ALL.into_iter().map(|kind| {
             let (debits, credits) = (self.totals.debits[kind as usize], self.totals.credits[kind as usize]);

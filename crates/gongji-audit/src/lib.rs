@@ -14,6 +14,7 @@
 mod auditor;
 mod books;
 mod chain;
+mod clearing;
 mod compare;
 mod finding;
 mod finish;
@@ -28,6 +29,7 @@ pub mod wire;
 pub use auditor::{Auditor, Head};
 pub use books::LineRow;
 pub use chain::{GENESIS, link};
+pub use clearing::{PairSum, Pairs};
 pub use compare::{OrderRow, PaymentRow, PersonRow, Rows, Side};
 pub use finding::{Finding, FindingKind, Result, Subject};
 pub use finish::{AccountKind, OriginTotals, Summary, TrialLine};

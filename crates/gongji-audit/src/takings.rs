@@ -30,6 +30,7 @@ impl Auditor {
         let Some((id, kind)) = of(fact) else { return };
         let paid = self.payments.get(&id).expect("a payment whose event was accepted is on file");
         let (state, holder, purpose) = (paid.state, paid.holder, paid.told.clone());
+        self.clearing.count(at.part, kind, &purpose, moves);
         let payee = purpose.payee();
         let books = self.books(at);
         books.takings += 1;

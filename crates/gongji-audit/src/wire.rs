@@ -2,10 +2,11 @@
 //!
 //! postcard names no fields: the order of fields and of variants *is* the format. Variants are only ever added at the end.
 
+mod clearing;
 mod offices;
 
+pub use clearing::*;
 pub use offices::{Action, DeclineReason, Deed, LookReason, Operator, Role, Verdict, Way};
-
 use serde::{Deserialize, Serialize};
 
 /// A transfer, payment, payment code or request key: sixteen bytes without a length.
@@ -223,6 +224,13 @@ pub enum Fact<'a> {
         holder: HolderId,
         decoding: Decoding,
     },
+    PeriodChanged {
+        period: u32,
+        change: PeriodChange,
+    },
+    PeriodMarked {
+        mark: Mark,
+    },
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -237,6 +245,8 @@ pub enum Message {
     HoldDecided { order: OrderId, state: OrderState },
     PremiumAsked(Claim),
     PremiumAnswered { payment: Id, payer: HolderId, refused: Option<Reason> },
+    PeriodCut { period: u32 },
+    PeriodMarked { mark: Mark },
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -747,6 +757,7 @@ pub enum Reason {
     LoginTaken,
     NothingToChange,
     CodeElsewhere,
+    Clearing(Refusal),
 }
 
 impl Account {

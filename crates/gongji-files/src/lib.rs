@@ -5,6 +5,7 @@
 
 mod amount;
 mod capital;
+pub mod clearing;
 mod csv_table;
 mod import;
 mod qr;

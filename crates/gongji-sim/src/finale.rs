@@ -100,6 +100,7 @@ fn nothing_is_pending(world: &World) -> Check {
             ensure(paid.captured == paid.refunded && paid.remaining().is_zero(), || format!("{id:?} was reversed, and its payment keeps money"))?;
         }
     }
+    ensure(!model.periods.is_cutting(), || "a period was never marked by every partition".to_owned())?;
     ensure(model.messages_under_way() == 0, || "messages are still under way".to_owned())?;
     ensure(model.in_transit().is_zero(), || format!("{} is still on its way", model.in_transit()))
 }

@@ -6,6 +6,7 @@
 mod answers;
 pub mod directory;
 mod facts;
+pub mod periods;
 
 use directory::Regions;
 use gongji_ledger::{Account, AreaCode, Fen, HolderId, InstitutionId, Lot, Move, Origin, Part};
@@ -172,6 +173,7 @@ pub struct Model {
     last_step: Option<([u8; 16], Fen)>,
     /// What institutions asked for, by the payment's id.
     pub placed: BTreeMap<PaymentId, PlaceOrder>,
+    pub periods: periods::Periods,
 }
 
 /// What a record finished or began, for those who watch.
@@ -210,6 +212,7 @@ impl Model {
             heard_last: None,
             last_step: None,
             placed: BTreeMap::new(),
+            periods: periods::Periods::default(),
         }
     }
 

@@ -8,7 +8,9 @@ use crate::fault::Kind;
 use crate::model::Check;
 use crate::world::{Op, World};
 use gongji_ledger::{Fen, HolderId, Part};
+use gongji_wallet::clearing::{ClearingCommand, month_before, month_of, next_month};
 use gongji_wallet::command::{Command, binding};
+use gongji_wallet::day::day_of;
 use gongji_wallet::ids::RequestKey;
 use gongji_wallet::{Proof, Request};
 
@@ -40,10 +42,11 @@ pub enum Act {
     AskAgain,
     OtherBody,
     AtDeadline,
+    CutMonth,
 }
 
 impl Act {
-    pub const ALL: [Act; 25] = {
+    pub const ALL: [Act; 26] = {
         use Act::*;
         [
             Send,
@@ -71,6 +74,7 @@ impl Act {
             AskAgain,
             OtherBody,
             AtDeadline,
+            CutMonth,
         ]
     };
 
@@ -100,6 +104,7 @@ impl Act {
             Act::AskAgain => 10,
             Act::OtherBody => 5,
             Act::AtDeadline => 8,
+            Act::CutMonth => 2,
         }
     }
 }
@@ -137,6 +142,7 @@ pub fn act(world: &mut World) -> Check {
         Act::ChangePlace => people::change_place(world),
         Act::ChangeDirectory => people::change_directory(world),
         Act::Newcomer => people::newcomer(world),
+        Act::CutMonth => cut_month(world),
         Act::Retry => retry(world),
         Act::AskAgain => ask_again(world),
         Act::OtherBody => other_body(world),
@@ -174,6 +180,18 @@ fn key(world: &mut World) -> RequestKey {
         bytes[0] |= 0x80;
     }
     RequestKey(bytes)
+}
+
+/// The month after the last one that was cut, or one that it is too early or too late for.
+fn cut_month(world: &mut World) {
+    let now = month_of(day_of(world.now()));
+    let due = world.model.periods.last().map_or_else(|| month_before(now), |(last, _)| next_month(last));
+    let period = match world.rng.below(8) {
+        0 => next_month(due),
+        1 => month_before(due),
+        _ => due,
+    };
+    submit(world, 0, Command::Clearing(Box::new(ClearingCommand::Cut { period, by: "op-li".to_owned() })));
 }
 
 /// A request that nobody answered is asked again.

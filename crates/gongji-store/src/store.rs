@@ -213,6 +213,10 @@ pub fn encode_key(key: &Key) -> Vec<u8> {
         Key::Operators => put(15, &[]),
         Key::Approval(ApprovalId(id)) => put(16, &[id]),
         Key::OpenApprovals => put(17, &[]),
+        Key::Counted => put(18, &[]),
+        Key::Mark(period) => put(19, &[&period.to_be_bytes()]),
+        Key::LastPeriod => put(20, &[]),
+        Key::Period(period) => put(21, &[&period.to_be_bytes()]),
     }
     bytes
 }
@@ -257,6 +261,10 @@ pub fn decode_key(bytes: &[u8]) -> Result<Key, Fault> {
         15 => Key::Operators,
         16 => Key::Approval(ApprovalId(id()?)),
         17 => Key::OpenApprovals,
+        18 => Key::Counted,
+        19 => Key::Mark(u32::from_be_bytes(rest.try_into().map_err(|_| damaged())?)),
+        20 => Key::LastPeriod,
+        21 => Key::Period(u32::from_be_bytes(rest.try_into().map_err(|_| damaged())?)),
         _ => return Err(damaged()),
     })
 }
@@ -289,6 +297,10 @@ mod tests {
             Key::Operators,
             Key::Approval(ApprovalId([10; 16])),
             Key::OpenApprovals,
+            Key::Counted,
+            Key::Mark(202_611),
+            Key::LastPeriod,
+            Key::Period(202_611),
         ];
         for key in keys {
             assert_eq!(decode_key(&encode_key(&key)).unwrap(), key);

@@ -1,6 +1,7 @@
 //! `apply`: an event turns into state. It never refuses; what it finds impossible is a bug and stops the partition.
 
 use crate::approval::{Approval, ApprovalState};
+use crate::clearing::{Counted, PeriodChange, PeriodTotals};
 use crate::event::{Event, Fact, account_key};
 use crate::ids::Key;
 use crate::object::*;
@@ -41,7 +42,11 @@ impl Work<'_> {
         let payee = purpose.payee();
         let previous = std::mem::replace(self.last_taking_mut(payee), number);
         let lots = moves.iter().flat_map(|posting| &posting.lots).copied().collect();
-        self.takings.push(Taking { number, payee, previous, at: self.stamp, seq: self.seq, kind, state, payment: id, holder, purpose, lots });
+        let taking = Taking { number, payee, previous, at: self.stamp, seq: self.seq, kind, state, payment: id, holder, purpose, lots };
+        if matches!(kind, TakingKind::Captured | TakingKind::Refunded) {
+            self.counted_mut().open.count(&taking);
+        }
+        self.takings.push(taking);
     }
 
     fn post(&mut self, posting: &Move, fact: &Fact) {
@@ -360,6 +365,16 @@ impl Work<'_> {
             }
             // It changes nothing: the journal is what it is for.
             Fact::Acted { .. } => {}
+            Fact::PeriodChanged { period, change } => {
+                if let PeriodChange::Cutting { .. } = change {
+                    self.put(Key::LastPeriod, Object::LastPeriod(*period));
+                }
+                self.period_mut(*period).apply(change, stamp);
+            }
+            Fact::PeriodMarked { mark } => {
+                *self.counted_mut() = Counted { last: Some(*mark), open: PeriodTotals::default() };
+                self.put(Key::Mark(mark.period), Object::Mark(*mark));
+            }
             Fact::PremiumRefused { payment, reason } => self.payment_mut(*payment).refusal = Some(reason.clone()),
             Fact::PremiumClaimed(claim) => self.put(Key::Claim(claim.insured, claim.year), Object::Claim(claim.clone())),
         }

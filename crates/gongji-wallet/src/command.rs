@@ -1,6 +1,7 @@
 //! What can be asked of a partition. Jobs and messages are commands too.
 
 use crate::approval::{Action, Verdict};
+use crate::clearing::ClearingCommand;
 use crate::directory::DirectoryChange;
 use crate::event::{Message, Payer, Quote};
 use crate::ids::{ApprovalId, CodeId, Key, OperatorId, OrderId, PaymentId, RequestKey, TransferId};
@@ -201,6 +202,7 @@ pub enum Command {
         operator: OperatorId,
         deed: Deed,
     },
+    Clearing(Box<ClearingCommand>),
     // By the engine.
     Deliver {
         from: Part,

@@ -6,7 +6,7 @@ use crate::ids::{Key, OrderId, PaymentId, TransferId};
 use crate::object::{Object, TransferState};
 use crate::reason::Reason;
 use crate::work::{Stop, Work};
-use crate::{approval, operator, payment, person, premium, transfer};
+use crate::{approval, clearing, operator, payment, person, premium, transfer};
 use gongji_ledger::{Part, planted};
 use serde::{Deserialize, Serialize};
 
@@ -117,6 +117,7 @@ fn run(work: &mut Work, request: &Request) -> Result<Reply, Stop> {
         Command::DecideApproval { id, by, verdict, seen } => approval::decide(work, *id, *by, *verdict, seen).map(done),
         Command::FollowApproval { id, refused } => approval::follow(work, *id, refused).map(done),
         Command::Act { operator, deed } => operator::act(work, *operator, deed).map(done),
+        Command::Clearing(command) => clearing::run(work, command).map(done),
         Command::Deliver { from, number, message } => {
             let received = work.partition()?.received_from(*from);
             // Repeats have been applied; one that came too early will be sent again after its predecessors.
@@ -149,6 +150,8 @@ fn deliver(work: &mut Work, from: Part, message: Message) -> Result<(), Stop> {
         Message::HoldDecided { order, state } => payment::hold_decided(work, order, state),
         Message::PremiumAsked(claim) => premium::asked(work, claim),
         Message::PremiumAnswered { payment, payer, refused } => premium::answered(work, payment, payer, refused),
+        Message::PeriodCut { period } => clearing::mark(work, from, period),
+        Message::PeriodMarked { mark } => clearing::mark_arrived(work, from, mark),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a commit records: facts with their postings, and the messages between partitions.
 
 use crate::approval::{Action, Verdict};
+use crate::clearing::{Mark, Month, PeriodChange};
 use crate::command::Proof;
 use crate::directory::DirectoryChange;
 use crate::ids::{ApprovalId, CodeId, Key, OperatorId, OrderId, PaymentId, RequestKey, TransferId};
@@ -202,6 +203,15 @@ pub enum Fact {
         holder: HolderId,
         decoding: Decoding,
     },
+    /// In the directory's partition.
+    PeriodChanged {
+        period: Month,
+        change: PeriodChange,
+    },
+    /// A partition's takings of the period end here.
+    PeriodMarked {
+        mark: Mark,
+    },
 }
 
 /// What one partition tells another.
@@ -247,6 +257,13 @@ pub enum Message {
         payment: PaymentId,
         payer: HolderId,
         refused: Option<Reason>,
+    },
+    /// The month is over; the directory tells every partition.
+    PeriodCut {
+        period: Month,
+    },
+    PeriodMarked {
+        mark: Mark,
     },
 }
 
@@ -337,6 +354,7 @@ impl Event {
                 | (Fact::PaymentHeld(_), Key::Payment(_))
                 | (Fact::PremiumClaimed(_), Key::Claim(..))
                 | (Fact::ApprovalProposed { .. }, Key::Approval(_))
+                | (Fact::PeriodMarked { .. }, Key::Mark(_))
         )
     }
 
@@ -406,7 +424,12 @@ impl Event {
                     visit(Key::Code(code))?;
                 }
             }
-            Fact::PaymentCaptured { payment, holder, .. } | Fact::PaymentReleased { payment, holder, .. } | Fact::PaymentRefunded { payment, holder, .. } => {
+            Fact::PaymentCaptured { payment, holder, .. } | Fact::PaymentRefunded { payment, holder, .. } => {
+                visit(Key::Payment(*payment))?;
+                visit(Key::Holder(*holder))?;
+                visit(Key::Counted)?;
+            }
+            Fact::PaymentReleased { payment, holder, .. } => {
                 visit(Key::Payment(*payment))?;
                 visit(Key::Holder(*holder))?;
             }
@@ -424,6 +447,16 @@ impl Event {
                 visit(Key::OpenApprovals)?;
             }
             Fact::Acted { .. } => {}
+            Fact::PeriodChanged { period, change } => {
+                visit(Key::Period(*period))?;
+                if matches!(change, PeriodChange::Cutting { .. }) {
+                    visit(Key::LastPeriod)?;
+                }
+            }
+            Fact::PeriodMarked { mark } => {
+                visit(Key::Counted)?;
+                visit(Key::Mark(mark.period))?;
+            }
         }
         Ok(())
     }

@@ -1,3 +1,4 @@
+use crate::clearing::Month;
 use crate::object::Payee;
 use gongji_ledger::{Account, HolderId, InstitutionId, Part};
 use serde::{Deserialize, Serialize};
@@ -91,6 +92,13 @@ pub enum Key {
     Approval(ApprovalId),
     /// The approvals that are not decided, or decided and not done yet (the directory's partition).
     OpenApprovals,
+    /// What a partition's takings come to since its last mark.
+    Counted,
+    /// A partition's mark of a period.
+    Mark(Month),
+    /// The last period that was cut; in the directory's partition, as is the next.
+    LastPeriod,
+    Period(Month),
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod apply;
 pub mod approval;
 pub mod area;
 pub mod citizen;
+pub mod clearing;
 pub mod command;
 pub mod day;
 mod decide;

@@ -1,6 +1,7 @@
 //! The state of a partition: objects by key. They change only in `apply`.
 
 use crate::approval::{Approval, OpenApprovals};
+use crate::clearing::{Counted, Mark, Month, Period, PeriodState};
 use crate::directory::Directory;
 use crate::event::{Message, Outcome};
 use crate::ids::{CodeId, OrderId, PaymentId, TransferId};
@@ -34,6 +35,10 @@ pub enum Object {
     OpenApprovals(OpenApprovals),
     /// A code that an institution has read.
     Decoded(Box<Decoded>),
+    Counted(Counted),
+    Mark(Mark),
+    LastPeriod(Month),
+    Period(Box<Period>),
 }
 
 impl Object {
@@ -83,7 +88,8 @@ impl Object {
             Object::Order(order) => !matches!(order.state, OrderState::Placed),
             Object::Approval(approval) => approval.state.is_final(),
             // Most codes are shown and never used; nothing tells memory when one has expired.
-            Object::Code(_) | Object::Decoded(_) | Object::Claim(_) | Object::Answer(_) | Object::Made(_) => true,
+            Object::Code(_) | Object::Decoded(_) | Object::Claim(_) | Object::Answer(_) | Object::Made(_) | Object::Mark(_) => true,
+            Object::Period(period) => period.state == PeriodState::Closed,
             _ => false,
         }
     }

@@ -1,5 +1,6 @@
 //! Why something is refused: a stable code, one plain sentence, what to do next and when it works again.
 
+use crate::clearing::Refusal;
 use crate::day::{MINUTE_MS, date_of, day_of, ms_of_day};
 use crate::object::{PaymentState, TransferState};
 use gongji_ledger::{AreaCode, Fen};
@@ -141,6 +142,8 @@ pub enum Reason {
     NothingToChange,
     /// Another institution has read the code, or this one for another kind of care.
     CodeElsewhere,
+    /// A step of a clearing period.
+    Clearing(Refusal),
 }
 
 /// What a reason says to people.
@@ -202,6 +205,7 @@ impl Reason {
             Reason::RegionClosed { opens_at, .. } => *opens_at,
             Reason::DailyCount { resets_at, .. } | Reason::DailyTotal { resets_at, .. } => Some(*resets_at),
             Reason::PlaceCooldown { until } => Some(*until),
+            Reason::Clearing(Refusal::PeriodNotOver { ends_at }) => Some(*ends_at),
             _ => None,
         }
     }
@@ -406,6 +410,7 @@ impl Reason {
                 "The code was decoded by another institution, or for another kind of care",
                 "请付款人刷新后重新出示。",
             ),
+            Reason::Clearing(refusal) => refusal.words(),
             Reason::VersionTaken => say("VERSION_TAKEN", "这个规则版本号已经用过了。", "Rule version already used", "换一个新版本号。"),
         }
     }

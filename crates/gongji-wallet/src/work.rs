@@ -1,6 +1,7 @@
 //! The scratch of one batch: reads through to memory, keeps every change to itself until the batch is durable.
 
 use crate::approval::{Approval, OpenApprovals};
+use crate::clearing::{Counted, Month, Period};
 use crate::directory::Directory;
 use crate::event::{Event, Fact, Message};
 use crate::ids::{ApprovalId, Key, TransferId};
@@ -536,6 +537,24 @@ impl<'m> Work<'m> {
         match Arc::make_mut(object) {
             Object::Takings(last) => last,
             other => unreachable!("a payee's key leads to {other:?}"),
+        }
+    }
+
+    pub(crate) fn counted_mut(&mut self) -> &mut Counted {
+        let slot = self.slot(Key::Counted);
+        let object = slot.get_or_insert_with(|| Arc::new(Object::Counted(Counted::default())));
+        match Arc::make_mut(object) {
+            Object::Counted(counted) => counted,
+            other => unreachable!("the count's key leads to {other:?}"),
+        }
+    }
+
+    pub(crate) fn period_mut(&mut self, period: Month) -> &mut Period {
+        let slot = self.slot(Key::Period(period));
+        let object = slot.get_or_insert_with(|| Arc::new(Object::Period(Box::new(Period::new(period)))));
+        match Arc::make_mut(object) {
+            Object::Period(period) => period,
+            other => unreachable!("a period's key leads to {other:?}"),
         }
     }
 

@@ -20,6 +20,7 @@ use axum::response::{IntoResponse, Response};
 use gongji_store::Fault;
 use gongji_store::vault::VaultError;
 use gongji_wallet::Reason;
+use gongji_wallet::clearing::Refusal;
 use gongji_wallet::reason::Words;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -468,6 +469,9 @@ pub fn status_of(reason: &Reason) -> StatusCode {
         | ApprovalFinal
         | ApprovalStale
         | LoginTaken => StatusCode::CONFLICT,
+        Clearing(Refusal::PeriodUnknown | Refusal::SideUnknown | Refusal::LineUnknown | Refusal::ReceiptUnknown) => StatusCode::NOT_FOUND,
+        Clearing(Refusal::StatementDiffers | Refusal::ReceiptTooLarge { .. } | Refusal::TextMissing) => StatusCode::UNPROCESSABLE_ENTITY,
+        Clearing(_) => StatusCode::CONFLICT,
     }
 }
 

@@ -28,7 +28,8 @@ const RECORDS_MAX: usize = 64;
 const LINES_AHEAD_MAX: usize = 4_096;
 
 /// Rows that tell the state as of one record; lines and takings are compared as the journal is read.
-const STATE_ROWS: [Rows; 8] = [Rows::People, Rows::Balances, Rows::Transfers, Rows::Payments, Rows::Orders, Rows::Claims, Rows::Answers, Rows::Payees];
+const STATE_ROWS: [Rows; 9] =
+    [Rows::People, Rows::Balances, Rows::Transfers, Rows::Payments, Rows::Orders, Rows::Claims, Rows::Answers, Rows::Payees, Rows::Periods];
 
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {

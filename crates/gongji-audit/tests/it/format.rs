@@ -127,10 +127,10 @@ where
 
 #[test]
 fn the_auditor_reads_every_variant_as_it_was_written() {
-    check::<gongji_wallet::Event, Events>(38);
-    check::<gongji_wallet::Message, Messages>(10);
+    check::<gongji_wallet::Event, Events>(40);
+    check::<gongji_wallet::Message, Messages>(12);
     check::<gongji_wallet::Outcome, Outcomes>(8);
-    check::<gongji_wallet::Reason, Reasons>(76);
+    check::<gongji_wallet::Reason, Reasons>(77);
     check::<gongji_wallet::directory::DirectoryChange, Changes>(5);
     check::<gongji_wallet::rules::Setting, Settings>(15);
     check::<gongji_ledger::Account, Accounts>(9);

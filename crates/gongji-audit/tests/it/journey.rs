@@ -3,6 +3,7 @@
 use crate::town::Town;
 use gongji_ledger::{Fen, GrantKind, HolderId, InstitutionId};
 use gongji_wallet::Outcome;
+use gongji_wallet::clearing::{ClearingCommand, Due, Month, Share, Statement, shares};
 use gongji_wallet::command::{Command, PlaceOrder, Proof, RequestTransfer, keypad_binding, place_binding, premium_binding, transfer_binding};
 use gongji_wallet::day::{day_of, instant};
 use gongji_wallet::directory::{Coverage, DirectoryChange, Institution, Premium, Readiness, Region, RegionLevel};
@@ -212,6 +213,7 @@ pub fn full() -> Town {
     payments(town);
     premiums(town);
     quota(town);
+    clearing(town);
     office(town);
     std::mem::replace(town, Town::new(1))
 }
@@ -309,6 +311,93 @@ fn quota(town: &mut Town) {
     assert_eq!(capture(town, &till, 5_000, true), PaymentState::Captured);
     refund(town, &till, 15_000);
     town.next_day();
+}
+
+/// Every line of a period, read off the takings up to the marks.
+pub fn shares_of(town: &Town, period: Month) -> Vec<Share> {
+    let mut all = Vec::new();
+    for (part, partition) in (0_u16..).zip(&town.partitions) {
+        let Some(Object::Mark(mark)) = partition.objects.0.get(&Key::Mark(period)).map(|object| &**object) else { continue };
+        all.extend(partition.takings.iter().filter(|taking| taking.number <= mark.takings).flat_map(|taking| shares(part, taking)));
+    }
+    all
+}
+
+/// What each province gets of some lines.
+pub fn nets(shares: &[Share]) -> Vec<(u32, Fen)> {
+    let mut nets = std::collections::BTreeMap::new();
+    for share in shares {
+        *nets.entry(share.creditor / 10_000 * 10_000).or_insert(Fen::ZERO) += share.amount;
+        *nets.entry(share.debtor / 10_000 * 10_000).or_insert(Fen::ZERO) -= share.amount;
+    }
+    nets.into_iter().collect()
+}
+
+fn statement(root: u8, shares: &[Share]) -> Statement {
+    Statement { root: [root; 32], lines: shares.len() as u64, amount: shares.iter().map(|share| share.amount).sum(), nets: nets(shares) }
+}
+
+/// September 2024, from its cut to its end: two lines between provinces, one of them disputed to the last; and October begins.
+fn clearing(town: &mut Town) {
+    let (payer, period, by) = (HolderId::new(3, 11), 202_409, || "op-li".to_owned());
+    enrol(town, payer, LANZHOU, RESIDENT, 0, true);
+    let id = send(town, father(), payer, 20_000, false);
+    town.deliver();
+    accept(town, id, payer);
+    for fen in [12_000, 5_000] {
+        let till = order(town, PHARMACY, payer, fen, PayFirst::WalletOnly, false);
+        assert_eq!(capture(town, &till, fen, true), PaymentState::Captured);
+    }
+    let mut clear = |command| {
+        done(town.ask(0, Command::Clearing(Box::new(command))));
+        town.deliver();
+        shares_of(town, period)
+    };
+    let all = clear(ClearingCommand::Cut { period, by: by() });
+    let crossing: Vec<Share> = all.iter().filter(|share| share.debtor != share.creditor).copied().collect();
+    assert_eq!(crossing.iter().map(|share| share.amount).collect::<Vec<_>>(), [Fen(12_000), Fen(5_000)]);
+    let dispute = |share| ClearingCommand::Dispute { period, share, side: 370_000, reason: "重复收费".to_owned(), by: by() };
+    clear(ClearingCommand::State { period, statement: statement(1, &all), by: by() });
+    clear(dispute(crossing[0]));
+    clear(ClearingCommand::Agree { period, line: crossing[0].id, side: 370_000, by: by() });
+    clear(dispute(crossing[1]));
+    for side in [370_000, 620_000] {
+        clear(ClearingCommand::Confirm { period, side, root: [1; 32], by: by() });
+    }
+    let rest: Vec<Share> = all.iter().filter(|share| share.id != crossing[1].id).copied().collect();
+    let due = Due { from: 370_000, to: 620_000, amount: Fen(12_000) };
+    clear(ClearingCommand::Release { period, statement: statement(2, &rest), dues: vec![due], maker: by(), checker: "op-wang".to_owned() });
+    clear(ClearingCommand::Notice { period, by: by() });
+    let receive = |reference: &str, amount| ClearingCommand::Receive {
+        period,
+        reference: reference.to_owned(),
+        from: 370_000,
+        to: 620_000,
+        amount: Fen(amount),
+        day: 20_020,
+        by: by(),
+    };
+    clear(receive("B1", 7_000));
+    clear(receive("B2", 5_000));
+    clear(ClearingCommand::Fund { period, maker: by(), checker: "op-wang".to_owned() });
+    clear(ClearingCommand::Close { period, by: by() });
+    // October has what was disputed, and a refund of September's line that nobody disputed.
+    let taken = crossing[0].id.taking;
+    let refunded = town.partitions[3].takings.iter().find(|taking| taking.number == taken).unwrap().clone();
+    let Purpose::Order { order, .. } = refunded.purpose else { panic!("{refunded:?}") };
+    let outcome = town.ask(3, Command::Refund { payment: refunded.payment, order, amount: Fen(2_000) });
+    assert!(matches!(outcome, Outcome::Payment { .. }), "{outcome:?}");
+    let now = std::mem::replace(&mut town.now, instant(20_032, 600));
+    done(town.ask(0, Command::Clearing(Box::new(ClearingCommand::Cut { period: 202_410, by: by() }))));
+    town.deliver();
+    let before = all.len();
+    let mut october = shares_of(town, 202_410);
+    october.drain(..before);
+    assert_eq!(october.iter().map(|share| share.amount).collect::<Vec<_>>(), [Fen(-2_000)]);
+    october.push(crossing[1]);
+    done(town.ask(0, Command::Clearing(Box::new(ClearingCommand::State { period: 202_410, statement: statement(3, &october), by: by() }))));
+    town.next_day();
+    assert!(town.now > now);
 }
 
 fn office(town: &mut Town) {

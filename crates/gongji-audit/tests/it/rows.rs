@@ -1,7 +1,7 @@
 //! The rows that projections would hold of a town's objects and lines, in the auditor's plain values.
 
 use crate::town::Town;
-use gongji_audit::wire::{Account, Enrolment, EnrolmentStatus, Lot, Payee, Taking, same};
+use gongji_audit::wire::{Account, Counted, Enrolment, EnrolmentStatus, Lot, Mark, Payee, Period, Taking, same};
 use gongji_audit::{Auditor, LineRow, OrderRow, PaymentRow, PersonRow, Result, Side};
 use gongji_wallet::ids::Key;
 use gongji_wallet::object::{Counterparty, Line, Object, OrderState, PaymentState, Purse, TransferState};
@@ -23,6 +23,10 @@ pub enum Row {
     Line(LineRow),
     Taking { part: u16, row: Taking },
     LastTaking { part: u16, payee: Payee, last: u64 },
+    Period(Box<Period>),
+    Mark { part: u16, row: Mark },
+    Counted { part: u16, row: Counted },
+    LastPeriod(u32),
 }
 
 impl Row {
@@ -43,6 +47,10 @@ impl Row {
             Row::Line(row) => auditor.expect_line(row),
             Row::Taking { part, row } => auditor.expect_taking(*part, row),
             Row::LastTaking { part, payee, last } => auditor.expect_last_taking(*part, *payee, *last),
+            Row::Period(row) => auditor.expect_period(row),
+            Row::Mark { part, row } => auditor.expect_mark(*part, row),
+            Row::Counted { part, row } => auditor.expect_counted(*part, row),
+            Row::LastPeriod(row) => auditor.expect_last_period(*row),
         }
     }
 }
@@ -142,6 +150,10 @@ fn of_object(part: u16, key: &Key, object: &Object, rows: &mut Vec<Row>) {
         | Object::Operators(_)
         | Object::Approval(_)
         | Object::OpenApprovals(_) => {}
+        Object::Period(period) => rows.push(Row::Period(same(period))),
+        Object::Mark(mark) => rows.push(Row::Mark { part, row: same(mark) }),
+        Object::Counted(counted) => rows.push(Row::Counted { part, row: same(counted) }),
+        Object::LastPeriod(last) => rows.push(Row::LastPeriod(*last)),
     }
 }
 

@@ -4,6 +4,7 @@ use super::stage::Step;
 use crate::country::institution;
 use gongji_ledger::{AreaCode, Fen, GrantKind, HolderId, InstitutionId, Part};
 use gongji_wallet::Request;
+use gongji_wallet::clearing::{ClearingCommand, Due, Statement};
 use gongji_wallet::command::{Command, PlaceOrder, Proof, RequestTransfer, binding, keypad_binding, place_binding, premium_binding, transfer_binding};
 use gongji_wallet::day::{DAY_MS, Day, HOUR_MS, day_from_date, instant};
 use gongji_wallet::directory::{Coverage, DirectoryChange, Premium, Readiness, Region, RegionLevel};
@@ -268,6 +269,7 @@ pub fn all(parts: Part) -> Vec<UseCase> {
     cases.extend(transfers(&town));
     cases.extend(payments(&town));
     cases.extend(families(&town));
+    cases.extend(clearing(&town));
     for case in &mut cases {
         case.before.splice(0..0, town.founding());
     }
@@ -442,6 +444,42 @@ fn payments(town: &Town) -> Vec<UseCase> {
                 before
             },
             vec![rush(town.premium(300, li, bao)), ask(town.premium(301, bao, bao))],
+        ),
+    ]
+}
+
+/// February 2027, cut on the first of March: its one line is what Li spent of Wang's money, 300 yuan that Jinan owes Luzhou.
+fn clearing(town: &Town) -> Vec<UseCase> {
+    let period = 202_702;
+    let by = || "op-li".to_owned();
+    let office = |number: u64, command: ClearingCommand| step(0, number, Command::Clearing(Box::new(command)));
+    let cut = |number: u64| office(number, ClearingCommand::Cut { period, by: by() });
+    let (owes, is_owed, amount) = (370_000, 510_000, Fen(30_000));
+    let statement = Statement { root: [7; 32], lines: 1, amount, nets: vec![(owes, -amount), (is_owed, amount)] };
+    let confirm = |number: u64, side| office(number, ClearingCommand::Confirm { period, side, root: [7; 32], by: by() });
+    let due = Due { from: owes, to: is_owed, amount };
+    let receive = ClearingCommand::Receive { period, reference: "B1".to_owned(), from: owes, to: is_owed, amount, day: today(), by: by() };
+    let release = ClearingCommand::Release { period, statement: statement.clone(), dues: vec![due], maker: by(), checker: "op-wang".to_owned() };
+    vec![
+        case(
+            "a month is cut while a payment is captured and refunded",
+            town.held(),
+            vec![rush(cut(300)), rush(town.captures(301, 201, 30_000, true)), ask(town.refunds(302, 201, 10_000)), ask(cut(303))],
+        ),
+        case(
+            "a month is cleared from its cut to its end",
+            town.captured(),
+            vec![
+                ask(cut(300)),
+                ask(office(301, ClearingCommand::State { period, statement, by: by() })),
+                ask(confirm(302, owes)),
+                ask(confirm(303, is_owed)),
+                ask(office(304, release)),
+                ask(office(305, ClearingCommand::Notice { period, by: by() })),
+                ask(office(306, receive)),
+                ask(office(307, ClearingCommand::Fund { period, maker: by(), checker: "op-wang".to_owned() })),
+                ask(office(308, ClearingCommand::Close { period, by: by() })),
+            ],
         ),
     ]
 }

@@ -5,6 +5,7 @@ use super::facts::{expected_use, split};
 use super::{At, Check, Known, Model, Person, ensure};
 use gongji_ledger::{Fen, GrantKind, HolderId, InstitutionId, Part};
 use gongji_wallet::Decision;
+use gongji_wallet::clearing::ClearingCommand;
 use gongji_wallet::command::{Command, Proof, RequestTransfer};
 use gongji_wallet::event::{Outcome, Payer};
 use gongji_wallet::ids::{CodeId, OrderId, PaymentId, RequestKey};
@@ -159,6 +160,10 @@ impl Model {
             Command::ChangePlace { holder, place, .. } => person(holder)?.wallet.as_ref().is_some_and(|wallet| wallet.place == *place),
             Command::EndRelation { holder, other, .. } => !person(holder)?.is_related(*other),
             Command::Contribute { .. } | Command::ChangeDirectory(_) => true,
+            Command::Clearing(command) => match &**command {
+                ClearingCommand::Cut { period, .. } => self.periods.state(*period).is_some(),
+                _ => true,
+            },
             _ => false,
         };
         ensure(holds, || format!("told that it is done, and it is not: {command:?}"))

@@ -125,6 +125,8 @@ impl Model {
                 let fits = |enrolment: Enrolment| enrolment.insurance == RESIDENT && enrolment.area == claim.area;
                 ensure(!insured.died && insured.enrolment.is_some_and(fits), || "a premium of somebody who is no resident there".to_owned())
             }
+            Fact::PeriodMarked { mark } => self.periods.may_mark(at, mark),
+            Fact::PeriodChanged { period, change } => self.periods.may_change(at, *period, change),
             Fact::PremiumRefused { payment, reason } => {
                 let paid = self.payments.get(payment).ok_or("a refused premium that was never held")?;
                 let Purpose::Premium { insured, area, year } = paid.purpose else { return Err("a payment refused as a premium".to_owned()) };
@@ -144,7 +146,16 @@ impl Model {
     /// What is so now.
     pub(super) fn after(&mut self, at: At, event: &Event) -> Check {
         let proof = self.proof.take();
+        let moved = || (event.moves.iter().map(|posting| posting.lots.len()).sum(), event.moves.iter().map(gongji_ledger::Move::amount).sum::<Fen>());
         match &event.fact {
+            Fact::PaymentHeld(_) | Fact::PaymentReleased { .. } => self.periods.take(at.part, None),
+            Fact::PaymentCaptured { .. } => self.periods.take(at.part, Some(moved())),
+            Fact::PaymentRefunded { .. } => self.periods.take(at.part, Some((moved().0, -moved().1))),
+            _ => {}
+        }
+        match &event.fact {
+            Fact::PeriodMarked { mark } => self.periods.mark(at, mark),
+            Fact::PeriodChanged { period, change } => self.periods.change(self.parts, *period, change),
             Fact::Answered { key, fingerprint, outcome } => self.note_answer(at, *key, *fingerprint, outcome.clone()),
             Fact::Sent { to, number, message } => {
                 self.read[usize::from(at.part)].sent.insert(*to, *number);

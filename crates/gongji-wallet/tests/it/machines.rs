@@ -14,16 +14,16 @@ use gongji_wallet::{Command, Proof};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-const AREA: u32 = 370_100;
+pub const AREA: u32 = 370_100;
 const YEAR: u16 = 2026;
-const SHOP: InstitutionId = InstitutionId(37_010_000_001);
+pub const SHOP: InstitutionId = InstitutionId(37_010_000_001);
 
-fn noon() -> i64 {
+pub fn noon() -> i64 {
     instant(day_from_date(2026, 3, 2).unwrap(), 12 * 60)
 }
 
 /// Two people in two partitions, an open region, a shop, a premium. `a` has money in account and wallet.
-fn town(are_related: bool) -> (World, HolderId, HolderId) {
+pub fn town(are_related: bool) -> (World, HolderId, HolderId) {
     let mut world = World::new(2, false);
     let mut directory = Directory::default();
     let day = day_from_date(2020, 1, 1).unwrap();
@@ -92,7 +92,7 @@ fn send(world: &mut World, id: TransferId, sender: HolderId, receiver: HolderId)
     world.run(sender.part(), noon(), Command::RequestTransfer(request));
 }
 
-fn settle_messages(world: &mut World, stamp: i64) {
+pub fn settle_messages(world: &mut World, stamp: i64) {
     loop {
         let next = world.in_flight().next().map(|(from, to, number, _)| (from, to, number));
         let Some((from, to, number)) = next else { return };
@@ -127,7 +127,7 @@ fn explore<S: Copy + Ord>(
     }
 }
 
-fn deliver_next(world: &mut World, stamp: i64, from: Part, to: Part) {
+pub fn deliver_next(world: &mut World, stamp: i64, from: Part, to: Part) {
     if world.wires.get(&(from, to)).is_some_and(|wire| wire.len() as u64 > world.received(from, to)) {
         let number = world.received(from, to) + 1;
         world.deliver(from, to, number, stamp);

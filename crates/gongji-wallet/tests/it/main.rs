@@ -5,6 +5,7 @@ mod approvals;
 mod books;
 mod cases;
 mod ceilings;
+mod clearing;
 mod machines;
 mod properties;
 mod rules_page;

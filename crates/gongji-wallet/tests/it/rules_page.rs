@@ -2,6 +2,7 @@
 
 use gongji_ledger::{Fen, LOTS_MAX};
 use gongji_wallet::Reason;
+use gongji_wallet::clearing::{PeriodState, Refusal};
 use gongji_wallet::object::{PaymentState, TransferState};
 use gongji_wallet::payment::{BILL_MAX, STEPS_MAX};
 use gongji_wallet::person::{ACCOUNTS_MAX, AGENTS_MAX, CONTRIBUTION_MAX};
@@ -88,10 +89,11 @@ fn place(reason: &Reason) -> usize {
         Reason::LoginTaken => 73,
         Reason::NothingToChange => 74,
         Reason::CodeElsewhere => 75,
+        Reason::Clearing(refusal) => 76 + refusal.place(),
     }
 }
 
-const REASONS: usize = 76;
+const REASONS: usize = 76 + Refusal::COUNT;
 
 /// One of each, in the order of the list, with the defaults where a value is told; of those that speak of a state, one for each state.
 fn examples() -> Vec<Reason> {
@@ -182,6 +184,7 @@ fn examples() -> Vec<Reason> {
         Reason::NothingToChange,
         Reason::CodeElsewhere,
     ]);
+    examples.extend(Refusal::examples().into_iter().map(Reason::Clearing));
     examples
 }
 
@@ -301,7 +304,7 @@ fn the_page_lists_every_ceiling() {
 }
 
 #[test]
-fn the_page_shows_both_state_tables() {
+fn the_page_shows_the_state_tables() {
     fn table<S: std::fmt::Debug + Copy>(all: &[S], next: fn(S) -> &'static [S]) -> Vec<String> {
         all.iter()
             .map(|from| {
@@ -312,4 +315,5 @@ fn the_page_shows_both_state_tables() {
     }
     check("States of a transfer", table(&TransferState::ALL, TransferState::next));
     check("States of a payment", table(&PaymentState::ALL, PaymentState::next));
+    check("States of a clearing period", table(&PeriodState::ALL, PeriodState::next));
 }

@@ -231,6 +231,8 @@ impl Names {
                 format!("HoldDecided {} {}", self.orders.get(order).map_or("?", String::as_str), self.order_state(state))
             }
             Message::PremiumAsked(claim) => format!("PremiumAsked {}", self.payment(claim.payment)),
+            Message::PeriodCut { period } => format!("period {period} is cut"),
+            Message::PeriodMarked { mark } => format!("period {} ends at taking {}", mark.period, mark.takings),
             Message::PremiumAnswered { payment, refused, .. } => {
                 format!("PremiumAnswered {} {}", self.payment(*payment), refused.as_ref().map_or("yes", |reason| reason.code()))
             }

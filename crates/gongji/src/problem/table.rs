@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use gongji_ledger::Fen;
 use gongji_store::vault::WeakPassword;
 use gongji_wallet::Reason;
+use gongji_wallet::clearing::Refusal;
 use gongji_wallet::object::{PaymentState, TransferState};
 use gongji_wallet::reason::Words;
 use std::fmt::Write as _;
@@ -168,6 +169,10 @@ fn after(reason: &Reason) -> Option<Reason> {
         ApprovalStale => LoginTaken,
         LoginTaken => NothingToChange,
         NothingToChange => CodeElsewhere,
-        CodeElsewhere => return None,
+        CodeElsewhere => Clearing(Refusal::PeriodUnknown),
+        Clearing(refusal) => {
+            let after = Refusal::examples().into_iter().find(|next| next.place() > refusal.place());
+            return after.map(Clearing);
+        }
     })
 }

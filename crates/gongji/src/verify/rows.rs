@@ -62,6 +62,10 @@ pub fn object_as_expected(auditor: &mut Auditor, part: Part, key: &Key, object: 
         (_, Object::Partition(counters)) => auditor.expect_counters(part, counters.lines, counters.takings, &counters.sent, &counters.received),
         (Key::Balance(account), Object::Balance(fen)) => auditor.expect_balance(part, audited(*account), fen.0),
         (Key::Takings(payee), Object::Takings(last)) => auditor.expect_last_taking(part, same(payee), *last),
+        (_, Object::Period(period)) => auditor.expect_period(&same(period)),
+        (_, Object::Mark(mark)) => auditor.expect_mark(part, &same(mark)),
+        (_, Object::Counted(counted)) => auditor.expect_counted(part, &same(counted)),
+        (_, Object::LastPeriod(last)) => auditor.expect_last_period(*last),
         (Key::Answer(key), Object::Answer(_)) => auditor.expect_answer(part, key.0),
         // No money stands in these; who may do what with them is in the rows above.
         _ => Ok(()),
