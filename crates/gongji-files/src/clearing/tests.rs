@@ -281,7 +281,7 @@ fn daily(country: &Country, of: AreaCode, without: Option<LineId>) -> String {
 
 #[test]
 fn a_line_that_the_centre_left_out_of_everything_is_named_by_the_daily_statements() {
-    let mut whole = country(60, Profile::Ed25519);
+    let mut whole = country(300, Profile::Ed25519);
     // Nothing carried over, so that every payment is whole.
     whole.period.carried.clear();
     whole.scope.carried.clear();
