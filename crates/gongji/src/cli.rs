@@ -3,6 +3,7 @@
 mod backup;
 mod bench;
 mod cashiers;
+mod clearing;
 mod complaint;
 mod conformance;
 mod copy;
@@ -109,6 +110,9 @@ enum Command {
     /// 对账:机构的明细文件和平台的逐笔比,列出差异、可能的原因和建议;不需要数据目录
     #[command(help_template = HELP, override_usage = "gongji reconcile <机构文件> <平台文件> [选项]")]
     Reconcile(reconcile::ReconcileArgs),
+    /// 清算:切账、出结算单、确认与争议、放行、通知书、回单、关账;导出每省可自行核对的文件
+    #[command(help_template = HELP, override_usage = "gongji clearing cut|show|state|confirm|dispute|agree|release|notice|receipts|fund|close|export|verify [选项]", subcommand_help_heading = "命令", subcommand_value_name = "命令", disable_help_subcommand = true)]
+    Clearing(Box<clearing::ClearingArgs>),
     /// 医院和药店的签名:生成、登记、停用密钥,限定网络和证书,给请求签名
     #[command(help_template = HELP, override_usage = "gongji institution keygen|register|revoke|keys|allow|signed|sign|call [选项]", subcommand_help_heading = "命令", subcommand_value_name = "命令", disable_help_subcommand = true)]
     Institution(Box<institution::InstitutionArgs>),
@@ -154,6 +158,7 @@ pub fn run() -> i32 {
         Command::Keys(args) => keys::run(args),
         Command::Operator(args) => within_runtime(operator::run(args)),
         Command::Reconcile(args) => reconcile::run(&args),
+        Command::Clearing(args) => within_runtime(clearing::run(*args)),
         Command::Institution(args) => within_runtime(institution::run(*args)),
         Command::Conformance(args) => within_runtime(conformance::run(args)),
         Command::Config => {

@@ -6,6 +6,7 @@ pub mod approval;
 pub mod asking;
 pub mod attempt;
 pub mod audit_log;
+pub mod clearing;
 pub mod family;
 pub mod feed;
 pub mod key;

@@ -4,6 +4,7 @@
 mod api;
 mod canary;
 mod cli_bench;
+mod cli_clearing;
 mod cli_commands;
 mod cli_import;
 mod cli_keys;
