@@ -32,14 +32,16 @@ fn a_month_is_cleared_from_its_cut_to_its_end() {
     let (data, out) = (folder.path().join("data"), folder.path().join("out"));
     Program::sandbox(&data, &["--partitions", "3"], "warn").stop();
     let (data_path, out_path) = (data.to_str().unwrap(), out.to_str().unwrap());
-    let clearing = |words: &[&str]| [&["clearing"], words, &["--data", data_path]].concat();
+    fn of<'a>(words: &[&'a str], data: &'a str) -> Vec<&'a str> {
+        [&["clearing"], words, &["--data", data]].concat()
+    }
     let by = ["--operator", "op-li"];
-    assert!(refused(&clearing(&[&["cut", "202611"], &by[..]].concat())).contains("PERIOD_NOT_OVER"));
-    assert!(done(&clearing(&[&["cut", "202610"], &by[..]].concat())).contains("已切账"));
-    done(&clearing(&[&["cut", "202610"], &by[..]].concat()));
-    let stated = done(&clearing(&[&["state", "202610"], &by[..]].concat()));
+    assert!(refused(&of(&[&["cut", "202611"], &by[..]].concat(), data_path)).contains("PERIOD_NOT_OVER"));
+    assert!(done(&of(&[&["cut", "202610"], &by[..]].concat(), data_path)).contains("已切账"));
+    done(&of(&[&["cut", "202610"], &by[..]].concat(), data_path));
+    let stated = done(&of(&[&["state", "202610"], &by[..]].concat(), data_path));
     let root = stated.split("总根 ").nth(1).unwrap().trim().to_owned();
-    done(&clearing(&["export", "202610", "--out", out_path]));
+    done(&of(&["export", "202610", "--out", out_path], data_path));
     let key = out.join("centre.pub.pem");
     let verify = |file: &str| run(&["clearing", "verify", file, "--key", key.to_str().unwrap()]);
     let of_provinces = files(&out, "-stated.clr");
@@ -58,16 +60,16 @@ fn a_month_is_cleared_from_its_cut_to_its_end() {
     assert!(String::from_utf8_lossy(&told.stderr).contains("被改动过"));
     // Every province confirms; then two persons release.
     let release = [&["release", "202610"], &by[..], &["--checker", "op-wang"]].concat();
-    assert!(refused(&clearing(&release)).contains("SIDES_SILENT"));
+    assert!(refused(&of(&release, data_path)).contains("SIDES_SILENT"));
     for file in &of_provinces {
         let province = file.rsplit('/').next().unwrap().split('-').nth(1).unwrap();
-        done(&clearing(&[&["confirm", "202610", "--province", province, "--root", &root], &by[..]].concat()));
+        done(&of(&[&["confirm", "202610", "--province", province, "--root", &root], &by[..]].concat(), data_path));
     }
-    assert!(refused(&clearing(&[&["release", "202610"], &by[..], &["--checker", "op-li"]].concat())).contains("SAME_OPERATOR"));
-    done(&clearing(&release));
-    done(&clearing(&["export", "202610", "--out", out_path]));
+    assert!(refused(&of(&[&["release", "202610"], &by[..], &["--checker", "op-li"]].concat(), data_path)).contains("SAME_OPERATOR"));
+    done(&of(&release, data_path));
+    done(&of(&["export", "202610", "--out", out_path], data_path));
     let notices = std::fs::read_to_string(out.join("202610-notices-released.csv")).unwrap();
-    done(&clearing(&[&["notice", "202610"], &by[..]].concat()));
+    done(&of(&[&["notice", "202610"], &by[..]].concat(), data_path));
     // The bank's receipts, as the notices ask for them.
     let mut receipts = "reference,from,to,amount,day\n".to_owned();
     for (at, line) in notices.lines().skip(1).filter(|line| line.contains("付款通知书")).enumerate() {
@@ -78,10 +80,10 @@ fn a_month_is_cleared_from_its_cut_to_its_end() {
     let file = folder.path().join("receipts.csv");
     std::fs::write(&file, &receipts).unwrap();
     let enter = [&["receipts", "202610", file.to_str().unwrap()], &by[..]].concat();
-    let entered = done(&clearing(&enter));
-    assert!(done(&clearing(&enter)).starts_with("登记 0 条"), "{entered}");
-    done(&clearing(&[&["fund", "202610"], &by[..], &["--checker", "op-wang"]].concat()));
-    done(&clearing(&[&["close", "202610"], &by[..]].concat()));
-    assert!(done(&clearing(&["show"])).contains("已关账"));
+    let entered = done(&of(&enter, data_path));
+    assert!(done(&of(&enter, data_path)).starts_with("登记 0 条"), "{entered}");
+    done(&of(&[&["fund", "202610"], &by[..], &["--checker", "op-wang"]].concat(), data_path));
+    done(&of(&[&["close", "202610"], &by[..]].concat(), data_path));
+    assert!(done(&of(&["show"], data_path)).contains("已关账"));
     verified(&data);
 }
