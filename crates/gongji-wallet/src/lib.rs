@@ -23,6 +23,7 @@ pub mod reason;
 pub mod relation;
 pub mod rules;
 pub mod transfer;
+pub mod what_if;
 pub mod work;
 
 pub use command::{Command, Proof, Request};

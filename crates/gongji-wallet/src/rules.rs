@@ -177,10 +177,17 @@ impl RuleChange {
 
 /// The rules of `area` on `day`.
 pub fn resolve(changes: &[RuleChange], area: AreaCode, day: Day) -> Rules {
-    let mut applying: Vec<&RuleChange> = changes.iter().filter(|change| change.applies(area, day)).collect();
-    applying.sort_by_key(|change| (if planted("latest-rule-wins-everywhere") { 0 } else { change.width() }, change.from, change.version));
+    resolve_with(changes, None, area, day)
+}
+
+/// As [`resolve`], as if `proposed` held already, as the latest of its scope.
+pub fn resolve_with(changes: &[RuleChange], proposed: Option<&RuleChange>, area: AreaCode, day: Day) -> Rules {
+    let published = changes.iter().filter(|change| change.applies(area, day)).map(|change| (change.from, change));
+    let proposed = proposed.filter(|change| change.scope.covers(Scope::Area(area))).map(|change| (Day::MAX, change));
+    let mut applying: Vec<(Day, &RuleChange)> = published.chain(proposed).collect();
+    applying.sort_by_key(|(from, change)| (if planted("latest-rule-wins-everywhere") { 0 } else { change.width() }, *from, change.version));
     let mut rules = Rules::default();
-    for change in applying {
+    for (_, change) in applying {
         rules.version = rules.version.max(change.version);
         for setting in &change.settings {
             match setting.clone() {

@@ -83,12 +83,7 @@ pub fn sender_view(sender: &Holder, directory: &Directory, receiver: HolderId, r
     if sender.relation(receiver).is_none() && sender.relations.len() >= RELATIONS_MAX {
         reasons.push(Reason::TooMany { max: RELATIONS_MAX as u16 });
     }
-    if amount < rules.transfer_min {
-        reasons.push(Reason::AmountTooSmall { min: rules.transfer_min });
-    }
-    if amount > rules.transfer_max {
-        reasons.push(Reason::AmountTooLarge { max: rules.transfer_max });
-    }
+    reasons.extend(amount_reasons(&rules, amount));
     let (source, lots) = match (&sender.wallet, from_wallet) {
         (Some(wallet), true) => {
             let may_pass = |lot: &Lot| lot.origin.kind != GrantKind::Quota || planted("quota-is-passed-on");
@@ -110,12 +105,28 @@ pub fn sender_view(sender: &Holder, directory: &Directory, receiver: HolderId, r
             (Purse::Personal { area }, lots)
         }
     };
+    reasons.extend(moment_reasons(&rules, amount, sender.day.on(day), !sender.outgoing.is_empty(), stamp));
+    let deadline = instant(day + 1, rules.return_at);
+    let lots = if reasons.is_empty() { lots.unwrap_or_default() } else { Vec::new() };
+    SenderView { reasons, rules, lots, source, deadline }
+}
+
+/// What the rules say against the amount by itself.
+pub fn amount_reasons(rules: &Rules, amount: Fen) -> impl Iterator<Item = Reason> {
+    let too_small = (amount < rules.transfer_min).then_some(Reason::AmountTooSmall { min: rules.transfer_min });
+    let too_large = (amount > rules.transfer_max).then_some(Reason::AmountTooLarge { max: rules.transfer_max });
+    too_small.into_iter().chain(too_large)
+}
+
+/// What the rules say against sending now: the hour, what was `used` of the day, and whether something `is_pending`.
+pub fn moment_reasons(rules: &Rules, amount: Fen, used: DayCount, is_pending: bool, stamp: i64) -> Vec<Reason> {
+    let day = day_of(stamp);
+    let mut reasons = Vec::new();
     if rules.is_closed_at(ms_of_day(stamp)) {
         let today = instant(day, rules.closed_to);
         let opens_at = if stamp < today { today } else { instant(day + 1, rules.closed_to) };
         reasons.push(Reason::ClosedHours { opens_at });
     }
-    let used = sender.day.on(day);
     let resets_at = instant(day + 1, if rules.is_closed_at(0) { rules.closed_to } else { 0 });
     if used.count >= rules.daily_count_max + u16::from(planted("one-transfer-too-many")) {
         reasons.push(Reason::DailyCount { max: rules.daily_count_max, used: used.count, resets_at });
@@ -126,12 +137,10 @@ pub fn sender_view(sender: &Holder, directory: &Directory, receiver: HolderId, r
     {
         reasons.push(Reason::DailyTotal { max, used: used.total, resets_at });
     }
-    if rules.one_at_a_time && !sender.outgoing.is_empty() && !planted("second-transfer-while-one-waits") {
+    if rules.one_at_a_time && is_pending && !planted("second-transfer-while-one-waits") {
         reasons.push(Reason::TransferPending);
     }
-    let deadline = instant(day + 1, rules.return_at);
-    let lots = if reasons.is_empty() { lots.unwrap_or_default() } else { Vec::new() };
-    SenderView { reasons, rules, lots, source, deadline }
+    reasons
 }
 
 /// Whether what is said of a relative differs from what was confirmed: word for word if it was said here, in kind if the other side said it.

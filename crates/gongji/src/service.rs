@@ -24,6 +24,7 @@ pub mod sheet;
 pub mod sign_in;
 pub mod transfer;
 pub mod webhook;
+pub mod what_if;
 
 use crate::app::{App, AppError};
 use gongji_ledger::Part;

@@ -19,4 +19,5 @@ mod rights;
 mod sheets;
 mod signed;
 mod watching;
+mod what_if;
 mod world;
