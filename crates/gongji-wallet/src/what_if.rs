@@ -7,9 +7,9 @@
 use crate::day::{DAY_MS, day_of};
 use crate::event::{Event, Fact};
 use crate::ids::{CodeId, PaymentId, TransferId};
-use crate::object::{DayCount, PaymentState, Purpose, TransferState};
+use crate::object::{Business, DayCount, PaymentState, Purpose, TransferState};
 use crate::reason::Reason;
-use crate::rules::{RuleChange, Rules, Setting, resolve_with};
+use crate::rules::{RuleChange, Rules, Scope, Setting, resolve_with};
 use crate::transfer::{amount_reasons, moment_reasons};
 use gongji_ledger::{AreaCode, Fen, HolderId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -26,6 +26,16 @@ pub enum Doing {
     Place,
 }
 
+impl Doing {
+    pub fn label(self) -> &'static str {
+        match self {
+            Doing::Transfer => "转账",
+            Doing::Payment => "付款",
+            Doing::Place => "换使用地",
+        }
+    }
+}
+
 /// Something that would have been refused.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Case {
@@ -39,7 +49,7 @@ pub struct Case {
 /// What came out.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Found {
-    /// What was done in the span, by kind.
+    /// What was done in the span where the change would hold, by kind.
     pub seen: BTreeMap<Doing, u64>,
     pub refused: BTreeMap<Doing, u64>,
     /// By the code of the reason; one case may have several.
@@ -85,7 +95,7 @@ pub struct WhatIf {
     from: i64,
     people: HashMap<HolderId, Person>,
     issued: HashMap<CodeId, i64>,
-    held: HashMap<PaymentId, (i64, AreaCode)>,
+    held: HashMap<PaymentId, (i64, AreaCode, Business)>,
     refused_people: BTreeSet<HolderId>,
     found: Found,
 }
@@ -139,16 +149,16 @@ impl WhatIf {
             Fact::TransferSettled { id, sender, state, .. } => self.settled(*id, *sender, *state, area_of(*sender)?),
             Fact::CodeIssued(code) => drop(self.issued.insert(code.id, stamp)),
             Fact::PaymentHeld(payment) => {
-                let Purpose::Order { area, .. } = payment.purpose else { return Ok(()) };
-                self.held.insert(payment.id, (stamp, area));
+                let Purpose::Order { area, visit, .. } = payment.purpose else { return Ok(()) };
+                self.held.insert(payment.id, (stamp, area, visit.business));
                 let life = self.rules(area, stamp).code_ms;
                 let is_late = payment.code.and_then(|code| self.issued.get(&code)).is_some_and(|issued| stamp >= issued + life);
                 let reasons = if is_late { vec![Reason::CodeExpired] } else { Vec::new() };
-                self.look(Doing::Payment, payment.holder, payment.amount(), stamp, reasons);
+                self.look(Doing::Payment, area, payment.holder, payment.amount(), stamp, reasons);
             }
             Fact::PaymentCaptured { payment, holder, amount, .. } => {
-                let Some((held_at, area)) = self.held.get(payment).copied() else { return Ok(()) };
-                if stamp >= held_at + self.rules(area, held_at).hold_ms {
+                let Some((held_at, area, business)) = self.held.get(payment).copied() else { return Ok(()) };
+                if self.change.scope.covers(Scope::Area(area)) && stamp >= held_at + self.rules(area, held_at).hold_ms_of(business) {
                     self.refuse(Doing::Payment, *holder, *amount, stamp, vec![Reason::PaymentFinal { state: PaymentState::Expired }]);
                 }
             }
@@ -156,7 +166,7 @@ impl WhatIf {
                 let days = self.rules(*from, stamp).place_cooldown_days;
                 let before = self.person(*holder).place_changed_at;
                 let until = before.map(|at| at + i64::from(days) * DAY_MS).filter(|until| stamp < *until);
-                if self.look(Doing::Place, *holder, Fen::ZERO, stamp, until.map(|until| Reason::PlaceCooldown { until }).into_iter().collect()) {
+                if self.look(Doing::Place, *from, *holder, Fen::ZERO, stamp, until.map(|until| Reason::PlaceCooldown { until }).into_iter().collect()) {
                     self.person(*holder).place_changed_at = Some(stamp);
                 }
             }
@@ -182,7 +192,7 @@ impl WhatIf {
         let used = person.day.on(day_of(stamp));
         let is_pending = !person.pending.is_empty();
         let reasons = amount_reasons(&rules, amount).chain(moment_reasons(&rules, amount, used, is_pending, stamp)).collect();
-        let is_made = self.look(Doing::Transfer, sender, amount, stamp, reasons);
+        let is_made = self.look(Doing::Transfer, area, sender, amount, stamp, reasons);
         if is_made {
             self.person(sender).day = DayCount { count: used.count + 1, total: used.total + amount, ..used };
         }
@@ -205,8 +215,11 @@ impl WhatIf {
         }
     }
 
-    /// Counts what was done, and refuses it if there are reasons. Whether it would have been done.
-    fn look(&mut self, doing: Doing, holder: HolderId, amount: Fen, stamp: i64, reasons: Vec<Reason>) -> bool {
+    /// Counts what was done, and refuses it if there are reasons. Whether it would have been done: always, where the change does not hold.
+    fn look(&mut self, doing: Doing, area: AreaCode, holder: HolderId, amount: Fen, stamp: i64, reasons: Vec<Reason>) -> bool {
+        if !self.change.scope.covers(Scope::Area(area)) {
+            return true;
+        }
         if stamp >= self.from {
             *self.found.seen.entry(doing).or_default() += 1;
         }
@@ -239,7 +252,6 @@ mod tests {
     use super::*;
     use crate::day::instant;
     use crate::object::{Purse, Transfer};
-    use crate::rules::Scope;
     use gongji_ledger::{GrantKind, Lot, Origin};
 
     const LUZHOU: AreaCode = 510_500;

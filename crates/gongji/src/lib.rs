@@ -32,4 +32,3 @@ pub mod trust;
 pub mod verify;
 pub mod web;
 pub mod webhooks;
-pub mod what_if;

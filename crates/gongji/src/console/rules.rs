@@ -5,12 +5,10 @@ use super::frame::{Answer, Filled, proposing};
 use super::guard::{Desk, Desks, Needs, Place, scope_of, scope_word};
 use super::regions::propose;
 use super::words::{self, iso_day};
-use crate::app::AppError;
 use crate::pages::views::format;
 use crate::problem::Problem;
-use crate::service::approval;
+use crate::service::{approval, what_if};
 use crate::web::person_id;
-use crate::what_if::{self, Replay};
 use axum::extract::Path;
 use axum::http::Method;
 use axum::routing::{get, post};
@@ -19,9 +17,16 @@ use gongji_wallet::approval::{Action, setting_words};
 use gongji_wallet::day::day_of;
 use gongji_wallet::operator::{Matter, Right};
 use gongji_wallet::rules::{RuleChange, Rules, Scope, Setting};
-use std::sync::Arc;
+use gongji_wallet::what_if::{Doing, Found};
+use std::collections::BTreeMap;
 
 const SECTION: &str = "/console/rules";
+
+/// Days that a change is tried out on.
+const REPLAYED_DAYS: i32 = 30;
+
+/// Cases on the page.
+const ROWS_MAX: usize = 50;
 
 /// Longest cooldown that a form takes (days).
 const DAYS_MAX: u16 = 3_650;
@@ -98,7 +103,7 @@ async fn one(desk: Desk, Path(word): Path<String>) -> Answer {
     one_page(&desk, scope, None, None).await
 }
 
-async fn one_page(desk: &Desk, scope: Scope, filled: Option<&Filled>, replay: Option<(RuleChange, Replay)>) -> Answer {
+async fn one_page(desk: &Desk, scope: Scope, filled: Option<&Filled>, replay: Option<(RuleChange, Found)>) -> Answer {
     let directory = desk.app.directory();
     let today = day_of(desk.now);
     let rules = directory.rules(code_of(scope), today);
@@ -198,33 +203,40 @@ fn change_of(desk: &Desk, scope: Scope, filled: &Filled) -> Result<RuleChange, P
 async fn try_out(desk: Desk, Path(word): Path<String>, filled: Filled) -> Answer {
     let scope = asked(&desk, &word)?;
     let change = change_of(&desk, scope, &filled)?;
-    let (app, asked) = (Arc::clone(&desk.app), change.clone());
-    let replay = tokio::task::spawn_blocking(move || what_if::replay(&app, &asked)).await.map_err(AppError::from)?.map_err(AppError::from)?;
-    one_page(&desk, scope, Some(&filled), Some((change, replay))).await
+    let yesterday = day_of(desk.app.now()) - 1;
+    let found = what_if::replay(&desk.app, change.clone(), yesterday - REPLAYED_DAYS + 1, yesterday).await?;
+    one_page(&desk, scope, Some(&filled), Some((change, found))).await
 }
 
 /// What the last month would have been, and handing the change in.
-fn replayed(desk: &Desk, scope: Scope, change: &RuleChange, replay: &Replay) -> Vec<Block> {
+fn replayed(desk: &Desk, scope: Scope, change: &RuleChange, found: &Found) -> Vec<Block> {
+    let of = |counts: &BTreeMap<Doing, u64>| counts.iter().map(|(doing, count)| format!("{} {count} 笔", doing.label())).collect::<Vec<_>>().join(",");
+    let or_none = |words: String| if words.is_empty() { "没有".to_owned() } else { words };
     let mut facts = vec![
-        ("重放".to_owned(), format!("近 {} 天这里转出的 {} 笔转账", what_if::DAYS, replay.transfers)),
-        ("按新规则会拒绝".to_owned(), format!("{} 笔,{} 人", replay.refused.len(), replay.people)),
+        (format!("到昨天为止的 {REPLAYED_DAYS} 天,这里办成的"), or_none(of(&found.seen))),
+        ("按新规则会拒绝".to_owned(), or_none(of(&found.refused))),
+        ("涉及".to_owned(), format!("{} 人,¥{}", found.people, format::yuan(found.amount.0))),
     ];
-    facts.extend(replay.by_reason.iter().map(|(why, count)| ((*why).to_owned(), format!("{count} 笔"))));
+    let mut told: BTreeMap<&str, String> = BTreeMap::new();
+    for reason in found.cases.iter().flat_map(|case| &case.reasons) {
+        told.entry(reason.code()).or_insert_with(|| reason.words().title);
+    }
+    facts.extend(found.reasons.iter().map(|(code, count)| (told.get(code).cloned().unwrap_or_else(|| (*code).to_owned()), format!("{count} 次"))));
     let mut blocks = vec![Block::Heading("试算".to_owned()), Block::Facts(facts)];
-    if !replay.is_complete {
-        blocks.push(Block::Note("wait", "记录太多,只重放了最早的一部分。".to_owned()));
+    if found.refused.values().sum::<u64>() > ROWS_MAX as u64 {
+        blocks.push(Block::Note("wait", format!("下面只列最早的 {ROWS_MAX} 笔,上面的数是全部。")));
     }
     let sees = desk.caller.operator.has(Right::SeePeople);
-    let rows = replay.refused.iter().take(50).map(|one| Row {
-        href: if sees { format!("/console/people/{}", person_id(one.sender)) } else { String::new() },
+    let rows = found.cases.iter().take(ROWS_MAX).map(|case| Row {
+        href: if sees { format!("/console/people/{}", person_id(case.holder)) } else { String::new() },
         cells: vec![
-            Cell::text(format!("参保人 {}", person_id(one.sender))),
-            Cell::text(format::date_and_clock(one.at)),
-            Cell::number(format::yuan(one.amount.0)),
-            Cell::text(one.why),
+            Cell::text(format!("参保人 {}", person_id(case.holder))),
+            Cell::text(format!("{},{}", format::date_and_clock(case.at), case.doing.label())),
+            Cell::number(format::yuan(case.amount.0)),
+            Cell::text(case.reasons.iter().map(|reason| reason.words().title).collect::<String>()),
         ],
     });
-    let columns = vec![Column::text("谁"), Column::text("几时"), Column::number("金额"), Column::text("为什么")];
+    let columns = vec![Column::text("谁"), Column::text("几时,办什么"), Column::number("金额"), Column::text("为什么")];
     blocks.push(Block::Table(Table {
         title: "会被拒绝的".to_owned(),
         columns,
