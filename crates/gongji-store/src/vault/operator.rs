@@ -526,7 +526,9 @@ mod tests {
         assert_eq!(first[3..], [Attempt::Counted { is_last: false }, Attempt::Counted { is_last: true }]);
         let until = NOW + LOCK_MS;
         assert_eq!((attempt(NOW), attempt(until - 1)), (Attempt::Locked { until_ms: until }, Attempt::Locked { until_ms: until }));
-        (0..5).for_each(|_| drop(attempt(until)));
+        for _ in 0..5 {
+            attempt(until);
+        }
         assert_eq!(attempt(until), Attempt::Locked { until_ms: until + 2 * LOCK_MS });
         vault.clear_operator_attempts("nobody").unwrap();
         assert_eq!(attempt(until), Attempt::Counted { is_last: false });
