@@ -8,13 +8,9 @@ use gongji_ledger::{AreaCode, Fen, Part};
 use gongji_wallet::clearing::{Due, LineId};
 use gongji_wallet::object::Taking;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, mpsc};
 
 /// Takings worked on together.
 pub const BATCH: usize = 4_096;
-
-/// Batches under way at once: what bounds memory.
-const UNDER_WAY_MAX: u64 = 12;
 
 /// Which lines there are, and who may see whom.
 pub struct Scope {
@@ -50,7 +46,7 @@ pub struct Work {
 }
 
 impl Work {
-    /// The part that can be done by several threads at once.
+    /// Of some takings, in order.
     pub fn of(scope: &Scope, takings: &[(Part, Taking)]) -> Work {
         let mut work = Work::default();
         let (mut facts, mut told) = (String::with_capacity(160), String::with_capacity(300));
@@ -160,84 +156,48 @@ pub struct Cleared {
 }
 
 /// Sums a period up. `takings`: every partition's in turn, each partition's in order, those of carried lines first. `sink` gets each province's lines as
-/// they come, `progress` how many takings are done; both are called by this thread, the rest is done by `workers` more.
+/// they come, `progress` how many takings are done. Whoever reads the takings on another thread keeps two cores busy.
 ///
 /// # Errors
 /// The first of `takings` or of `sink`.
 pub fn clear<E>(
     scope: &Scope,
     takings: impl Iterator<Item = Result<(Part, Taking), E>>,
-    workers: usize,
     mut sink: impl FnMut(AreaCode, &str) -> Result<(), E>,
     mut progress: impl FnMut(u64),
 ) -> Result<Cleared, E> {
-    let (jobs, todo) = mpsc::sync_channel::<(u64, Vec<(Part, Taking)>)>(2 * workers.max(1));
-    let (done, results) = mpsc::channel::<(u64, u64, Work)>();
-    let todo = Mutex::new(todo);
-    std::thread::scope(|threads| {
-        for _ in 0..workers.max(1) {
-            let (done, todo) = (done.clone(), &todo);
-            threads.spawn(move || {
-                loop {
-                    let job = todo.lock().expect("no worker panics with the queue in hand").recv();
-                    let Ok((number, takings)) = job else { return };
-                    let work = Work::of(scope, &takings);
-                    if done.send((number, takings.len() as u64, work)).is_err() {
-                        return;
-                    }
-                }
-            });
+    let (mut summing, mut own_lines, mut counted) = (Summing::default(), BTreeMap::<AreaCode, u64>::new(), 0_u64);
+    let mut takings = takings;
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        let next = takings.next().transpose()?;
+        let is_end = next.is_none();
+        batch.extend(next);
+        if batch.len() < BATCH && !is_end {
+            continue;
         }
-        drop(done);
-        let (mut summing, mut own_lines) = (Summing::default(), BTreeMap::<AreaCode, u64>::new());
-        let (mut waiting, mut merged, mut counted) = (BTreeMap::new(), 0_u64, 0_u64);
-        let mut merge = |result: (u64, u64, Work)| -> Result<u64, E> {
-            waiting.insert(result.0, (result.1, result.2));
-            while let Some((takings, work)) = waiting.remove(&merged) {
-                summing.add(&work);
-                for (province, (text, lines)) in &work.texts {
-                    *own_lines.entry(*province).or_default() += lines;
-                    sink(*province, text)?;
-                }
-                merged += 1;
-                counted += takings;
-                progress(counted);
-            }
-            Ok(merged)
-        };
-        let (mut sent, mut ready) = (0_u64, 0_u64);
-        let mut batch = Vec::with_capacity(BATCH);
-        let mut takings = takings;
-        loop {
-            let next = takings.next().transpose()?;
-            let is_end = next.is_none();
-            batch.extend(next);
-            if batch.len() == BATCH || (is_end && !batch.is_empty()) {
-                let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-                jobs.send((sent, full)).expect("the workers wait for this queue");
-                sent += 1;
-            }
-            while sent - ready >= UNDER_WAY_MAX || (is_end && ready < sent) {
-                ready = merge(results.recv().expect("a worker answers every job"))?;
-            }
-            while let Ok(result) = results.try_recv() {
-                ready = merge(result)?;
-            }
-            if is_end {
-                break;
-            }
+        let work = Work::of(scope, &batch);
+        summing.add(&work);
+        for (province, (text, lines)) in &work.texts {
+            *own_lines.entry(*province).or_default() += lines;
+            sink(*province, text)?;
         }
-        drop(jobs);
-        let pairs = summing.into_pairs();
-        let province = |area| scope.province(area);
-        Ok(Cleared {
-            lines: pairs.values().map(|sum| sum.lines).sum(),
-            amount: pairs.values().map(PairSum::net).sum(),
-            nets: nets_of(&pairs, &province),
-            dues: dues_of(&pairs, &province),
-            root: root_of(&pairs),
-            own_lines,
-            pairs,
-        })
+        counted += batch.len() as u64;
+        progress(counted);
+        batch.clear();
+        if is_end {
+            break;
+        }
+    }
+    let pairs = summing.into_pairs();
+    let province = |area| scope.province(area);
+    Ok(Cleared {
+        lines: pairs.values().map(|sum| sum.lines).sum(),
+        amount: pairs.values().map(PairSum::net).sum(),
+        nets: nets_of(&pairs, &province),
+        dues: dues_of(&pairs, &province),
+        root: root_of(&pairs),
+        own_lines,
+        pairs,
     })
 }

@@ -93,18 +93,18 @@ fn country(count: u64, profile: Profile) -> Country {
 }
 
 impl Country {
-    fn clear(&self, workers: usize) -> (Cleared, BTreeMap<AreaCode, String>) {
+    fn clear(&self) -> (Cleared, BTreeMap<AreaCode, String>) {
         let mut lines: BTreeMap<AreaCode, String> = BTreeMap::new();
         let sink = |province, text: &str| {
             lines.entry(province).or_default().push_str(text);
             Ok::<(), Infallible>(())
         };
-        let Ok(cleared) = clear(&self.scope, self.takings.iter().cloned().map(Ok), workers, sink, |_| {});
+        let Ok(cleared) = clear(&self.scope, self.takings.iter().cloned().map(Ok), sink, |_| {});
         (cleared, lines)
     }
 
     fn file(&self, of: AreaCode) -> String {
-        let (cleared, lines) = self.clear(2);
+        let (cleared, lines) = self.clear();
         let file = ProvinceFile::new(&self.period, of, &self.scope.secrets[&of]);
         let own = cleared.own_lines.get(&of).copied().unwrap_or(0);
         format!("{}{}{}", file.head(), lines.get(&of).map_or("", String::as_str), file.tail(&cleared, own, &self.key))
@@ -148,19 +148,19 @@ fn every_province_finds_its_file_right_under_both_kinds_of_key() {
 
 /// Sums made in the plainest way, from the takings alone.
 #[test]
-fn pairs_nets_and_dues_are_the_sums_of_all_lines_whatever_the_number_of_threads() {
+fn pairs_nets_and_dues_are_the_sums_of_all_lines() {
     let country = country(300, Profile::Ed25519);
     let mut expected: BTreeMap<(AreaCode, AreaCode), (u64, i64)> = BTreeMap::new();
     for share in country.shares() {
         let sum = expected.entry((share.debtor, share.creditor)).or_default();
         *sum = (sum.0 + 1, sum.1 + share.amount.0);
     }
-    let cleared: Vec<Cleared> = [1, 2, 5].map(|workers| country.clear(workers).0).into();
+    let cleared: Vec<Cleared> = vec![country.clear().0];
     for cleared in &cleared {
         let found: BTreeMap<_, _> = cleared.pairs.iter().map(|(pair, sum)| (*pair, (sum.lines, sum.net().0))).collect();
         assert_eq!(found, expected);
         assert_eq!(cleared.nets.iter().map(|(_, net)| net.0).sum::<i64>(), 0);
-        assert_eq!(cleared.root, country.clear(3).0.root);
+        assert_eq!(cleared.root, country.clear().0.root);
         let of_parts: u64 = country.period.parts.iter().map(|range| range.totals.lines).sum();
         assert_eq!(cleared.lines, of_parts + 1, "the marks and the one carried over");
     }
@@ -317,9 +317,9 @@ fn confirmed_without_last(text: &str) -> String {
 fn a_released_file_lacks_the_line_in_dispute_and_says_so() {
     let country = country(60, Profile::Ed25519);
     let held = country.shares().into_iter().find(|share| province(share.debtor) == 370_000 && province(share.creditor) == 510_000).unwrap();
-    let all = country.clear(1).0;
+    let all = country.clear().0;
     let country = country.release_without(held);
-    let cleared = country.clear(1).0;
+    let cleared = country.clear().0;
     assert_eq!((cleared.lines, cleared.amount), (all.lines - 1, all.amount - held.amount));
     for of in [370_000, 510_000, 620_000] {
         let file = country.file(of);

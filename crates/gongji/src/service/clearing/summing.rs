@@ -14,9 +14,6 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 
-/// Threads that hash and write lines out, beside the one that reads the books and the one that puts everything in order.
-const WORKERS: usize = 2;
-
 /// What becomes of the lines.
 pub enum Files {
     None,
@@ -119,7 +116,7 @@ fn run(
             Ok(page) => page.into_iter().map(Ok).collect::<Vec<_>>(),
             Err(fault) => vec![Err(fault)],
         });
-        clear(scope, takings, WORKERS, sink, progress)
+        clear(scope, takings, sink, progress)
     })?;
     let written = match folder {
         Some(folder) => folder.finish(app, &cleared)?,
