@@ -273,7 +273,7 @@ fn daily(country: &Country, of: AreaCode, without: Option<LineId>) -> String {
         if province(*area) == of && is_there {
             let (year, month, day) = gongji_wallet::day::date_of(visit.day);
             let id = crate::hex(&taking.payment.0);
-            text += &format!("{year}-{month:02}-{day:02},{},{id},{kind},{}\n", order.institution, crate::format_yuan(taking.amount()).replace(',', ""));
+            text += &format!("{year}-{month:02}-{day:02},{},{id},{kind},{}\n", order.institution, taking.amount());
         }
     }
     text
@@ -285,25 +285,25 @@ fn a_line_that_the_centre_left_out_of_everything_is_named_by_the_daily_statement
     // Nothing carried over, so that every payment is whole.
     whole.period.carried.clear();
     whole.scope.carried.clear();
-    let confirmed = DailyStatements::parse(&daily(&whole, 510_000, None)).unwrap();
-    let verified = check(&whole.file(510_000), &whole, Some(&confirmed)).unwrap_or_else(|difference| panic!("{difference}"));
+    let confirmed = DailyStatements::parse(&daily(&whole, 370_000, None)).unwrap();
+    let verified = check(&whole.file(370_000), &whole, Some(&confirmed)).unwrap_or_else(|difference| panic!("{difference}"));
     assert!(verified.confirmed > 2);
     // The centre forgets a payment, everywhere: every sum and the signature hold.
     let dropped = whole.takings.iter().position(|(_, taking)| {
-        let at_home = matches!(taking.purpose, Purpose::Order { area, .. } if province(area) == 510_000);
+        let at_home = matches!(taking.purpose, Purpose::Order { area, .. } if province(area) == 370_000);
         taking.number > 3 && at_home && taking.kind == TakingKind::Captured
     });
     let (part, dropped) = whole.takings.remove(dropped.unwrap());
     let range = &mut whole.period.parts[usize::from(part) - 1];
     range.totals.lines -= dropped.lots.len() as u64;
     range.totals.captured -= dropped.amount();
-    let file = whole.file(510_000);
+    let file = whole.file(370_000);
     check(&file, &whole, None).unwrap_or_else(|difference| panic!("{difference}"));
     let difference = check(&file, &whole, Some(&confirmed)).unwrap_err();
     assert_eq!(difference.wrong, Wrong::Missing);
     assert!(difference.what.replace('-', "").contains(&crate::hex(&dropped.payment.0)), "{difference}");
     // And the other way: what nobody confirmed.
-    let fewer = DailyStatements::parse(confirmed_without_last(&daily(&whole, 510_000, None)).as_str()).unwrap();
+    let fewer = DailyStatements::parse(confirmed_without_last(&daily(&whole, 370_000, None)).as_str()).unwrap();
     assert_eq!(check(&file, &whole, Some(&fewer)).unwrap_err().wrong, Wrong::Unconfirmed);
     assert_eq!(DailyStatements::parse("x\nnonsense\n"), Err(DailyError { line: 2 }));
 }
