@@ -10,6 +10,7 @@
 use crate::app::{App, AppError};
 use gongji_store::clock::system_now;
 use gongji_store::vault::{BeginJob, JobState};
+use gongji_wallet::clearing::{Month, first_day, month_before, month_of, next_month};
 use gongji_wallet::day::{day_of, instant};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -38,6 +39,15 @@ pub enum Rhythm {
     Daily {
         minute: u16,
     },
+    /// At this minute of the first day of each month.
+    Monthly {
+        minute: u16,
+    },
+}
+
+/// When a month's job falls due (ms).
+fn of_month(month: Month, minute: u16) -> i64 {
+    instant(first_day(month).expect("business days lie between the years 2000 and 9999"), minute)
 }
 
 impl Rhythm {
@@ -49,6 +59,11 @@ impl Rhythm {
                 let today = instant(day_of(now), minute);
                 if today <= now { today } else { instant(day_of(now) - 1, minute) }
             }
+            Rhythm::Monthly { minute } => {
+                let month = month_of(day_of(now));
+                let this = of_month(month, minute);
+                if this <= now { this } else { of_month(month_before(month), minute) }
+            }
         }
     }
 
@@ -57,6 +72,7 @@ impl Rhythm {
         match self {
             Rhythm::Hourly => self.last_due(now) + HOUR_MS,
             Rhythm::Daily { minute } => instant(day_of(self.last_due(now)) + 1, minute),
+            Rhythm::Monthly { minute } => of_month(next_month(month_of(day_of(self.last_due(now)))), minute),
         }
     }
 }
@@ -74,7 +90,13 @@ pub struct Job {
 }
 
 /// All of them, in the order in which they are caught up.
-pub static JOBS: [Job; 3] = [
+pub static JOBS: [Job; 4] = [
+    Job {
+        name: "clearing-cut",
+        title: "月初给过完的月份切账;第一个月由人切",
+        rhythm: Rhythm::Monthly { minute: 0 },
+        work: |app| Box::pin(async move { crate::service::clearing::cut_due(&app).await }),
+    },
     Job {
         name: "sweep",
         title: "清掉过期的登录、验证码、密码错误次数和旧的反馈",
@@ -194,6 +216,7 @@ async fn work_off(app: Arc<App>, due: Arc<tokio::sync::Notify>) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -203,6 +226,10 @@ mod tests {
         let due = instant(20_000, 190);
         assert_eq!((daily.last_due(due - 1), daily.next_due(due - 1)), (instant(19_999, 190), due));
         assert_eq!((daily.last_due(due), daily.next_due(due)), (due, instant(20_001, 190)));
+        // 4 October 2024, and the months around it.
+        let (monthly, october) = (Rhythm::Monthly { minute: 0 }, instant(first_day(202_410).unwrap(), 0));
+        assert_eq!((monthly.last_due(due), monthly.next_due(due)), (october, instant(first_day(202_411).unwrap(), 0)));
+        assert_eq!((monthly.last_due(october), monthly.last_due(october - 1)), (october, instant(first_day(202_409).unwrap(), 0)));
         let hour = instant(20_000, 60);
         assert_eq!((Rhythm::Hourly.last_due(hour - 1), Rhythm::Hourly.next_due(hour)), (hour - HOUR_MS, hour + HOUR_MS));
     }

@@ -14,8 +14,10 @@ use super::{Result, ServiceError};
 use crate::app::App;
 use gongji_files::clearing::{Cleared, StatementKind};
 use gongji_ledger::{AreaCode, Fen};
-use gongji_wallet::clearing::{ClearingCommand, LineId, Month, Period, PeriodState, Refusal, Share, Statement, month_before, shares};
-use gongji_wallet::day::{Day, day_of};
+use gongji_wallet::clearing::{
+    ClearingCommand, LineId, Month, Period, PeriodState, Refusal, Share, Statement, first_day, month_before, month_of, next_month, shares,
+};
+use gongji_wallet::day::{Day, day_of, instant};
 use gongji_wallet::ids::Key;
 use gongji_wallet::object::Object;
 use gongji_wallet::{Command, Reason};
@@ -66,8 +68,8 @@ pub fn periods(app: &App) -> Result<Vec<Period>> {
 /// The month that is to be cut next: after the last, or the one before today's where none was cut.
 pub fn next(app: &App) -> Result<Month> {
     Ok(match app.engine.object(0, Key::LastPeriod)?.as_deref() {
-        Some(Object::LastPeriod(last)) => gongji_wallet::clearing::next_month(*last),
-        _ => month_before(gongji_wallet::clearing::month_of(day_of(app.now()))),
+        Some(Object::LastPeriod(last)) => next_month(*last),
+        _ => month_before(month_of(day_of(app.now()))),
     })
 }
 
@@ -90,6 +92,31 @@ pub async fn cut(app: &App, month: Month, by: &str) -> Result<Period> {
             return Ok(known);
         }
     }
+}
+
+/// Who is named where nobody asked for a cut.
+const BY_ITSELF: &str = "月初自动切账";
+
+/// Cuts every month that is over, one after the other; the first one ever is for people to begin with. Returns how many.
+///
+/// What is paid between the month's end and its cut belongs to that month's period, with its own business date.
+pub async fn cut_due(app: &App) -> std::result::Result<usize, crate::app::AppError> {
+    let mut count = 0;
+    while let Some(Object::LastPeriod(last)) = app.engine.object(0, Key::LastPeriod)?.as_deref() {
+        let month = next_month(*last);
+        let ends = first_day(next_month(month)).map(|day| instant(day, 0));
+        if ends.is_none_or(|ends| app.now() < ends) {
+            break;
+        }
+        match cut(app, month, BY_ITSELF).await {
+            Ok(period) if period.state != PeriodState::Cutting => count += 1,
+            // Not every partition has answered yet: the next one waits for its turn.
+            Ok(_) => return Err(gongji_store::Fault::Failed(format!("{month} is still being cut")).into()),
+            Err(ServiceError::App(error)) => return Err(error),
+            Err(refused) => return Err(gongji_store::Fault::Failed(refused.to_string()).into()),
+        }
+    }
+    Ok(count)
 }
 
 fn statement(cleared: &Cleared) -> Statement {

@@ -2,8 +2,11 @@
 
 use super::world::{SON, World};
 use gongji::jobs::{catch_up, standings};
+use gongji::service::clearing;
 use gongji_store::clock::Clock as _;
 use gongji_store::vault::{Channel, MESSAGE_MS};
+use gongji_wallet::clearing::PeriodState;
+use gongji_wallet::day::{day_from_date, instant};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -32,4 +35,24 @@ async fn what_was_missed_is_done_once_up_to_now_and_nothing_before_it_is_due() {
     assert!(app.vault.messages(son, None, 10).unwrap().is_empty());
     let now = world.clock.now();
     assert!(standings(&app.vault.jobs().unwrap(), now).iter().all(|standing| standing.due_ms > now));
+}
+
+#[tokio::test]
+async fn months_are_cut_by_themselves_once_people_have_cut_the_first() {
+    let world = World::new(2).await;
+    let app = &world.app;
+    let cut = || clearing::periods(app).unwrap().into_iter().map(|period| (period.period, period.state)).collect::<Vec<_>>();
+    catch_up(app).await;
+    assert!(cut().is_empty(), "nobody has begun");
+    clearing::cut(app, 202_610, "陈经办").await.unwrap();
+    // Ten weeks without the program: November and December, in order, January is not over.
+    world.clock.set(instant(day_from_date(2027, 1, 31).unwrap(), 23 * 60));
+    catch_up(app).await;
+    assert_eq!(cut(), [(202_612, PeriodState::Cut), (202_611, PeriodState::Cut), (202_610, PeriodState::Cut)]);
+    catch_up(app).await;
+    assert_eq!(cut().len(), 3);
+    world.clock.set(instant(day_from_date(2027, 2, 1).unwrap(), 0));
+    catch_up(app).await;
+    assert_eq!(cut()[0], (202_701, PeriodState::Cut));
+    world.verify();
 }
