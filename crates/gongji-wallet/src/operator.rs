@@ -201,12 +201,16 @@ pub fn is_login(text: &str) -> bool {
 
 /// Whether this can be the number of a paper: short, one line, and without what may be a phone or an ID number.
 pub fn is_document(text: &str) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= DOCUMENT_LEN_MAX && !text.chars().any(char::is_control) && !has_long_number(text)
+}
+
+/// Whether a phone's or a person's number may stand in it: the journal holds neither.
+pub(crate) fn has_long_number(text: &str) -> bool {
     let mut digits = 0;
-    let has_long_number = text.chars().any(|letter| {
+    text.chars().any(|letter| {
         digits = if letter.is_ascii_digit() { digits + 1 } else { 0 };
         digits > DIGITS_MAX
-    });
-    !text.trim().is_empty() && text.chars().count() <= DOCUMENT_LEN_MAX && !text.chars().any(char::is_control) && !has_long_number
+    })
 }
 
 /// All operators, by number.

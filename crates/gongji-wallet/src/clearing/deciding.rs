@@ -5,6 +5,7 @@ use crate::directory::Directory;
 use crate::event::{Fact, Message};
 use crate::ids::Key;
 use crate::object::Object;
+use crate::operator::has_long_number;
 use crate::reason::Reason;
 use crate::work::{Stop, Work};
 
@@ -161,7 +162,7 @@ pub(crate) fn run(work: &mut Work, command: &ClearingCommand) -> Result<(), Stop
             if known.receipts.len() >= RECEIPTS_MAX {
                 return Err(Reason::TooMany { max: RECEIPTS_MAX as u16 }.into());
             }
-            (*period, PeriodChange::Received { reference: text(reference)?, from: *from, to: *to, amount: *amount, day: *day, by: text(by)? })
+            (*period, PeriodChange::Received { reference: self::reference(reference)?, from: *from, to: *to, amount: *amount, day: *day, by: text(by)? })
         }
         ClearingCommand::Fund { period, maker, checker } => {
             let known = in_state(work, *period, PeriodState::Noticed)?;
@@ -288,7 +289,14 @@ fn two_persons(maker: &str, checker: &str) -> Result<(), Stop> {
     if maker.trim() == checker.trim() { Err(Reason::SameOperator.into()) } else { Ok(()) }
 }
 
+/// A name or a reason, in one line and without the number of a person.
 fn text(value: &str) -> Result<String, Stop> {
+    if has_long_number(value) { Err(Refusal::TextMissing.into()) } else { reference(value) }
+}
+
+/// A bank's number may be long.
+fn reference(value: &str) -> Result<String, Stop> {
     let value = value.trim();
-    if value.is_empty() || value.chars().count() > TEXT_MAX { Err(Refusal::TextMissing.into()) } else { Ok(value.to_owned()) }
+    let is_plain = !value.is_empty() && value.chars().count() <= TEXT_MAX && !value.chars().any(char::is_control);
+    if is_plain { Ok(value.to_owned()) } else { Err(Refusal::TextMissing.into()) }
 }

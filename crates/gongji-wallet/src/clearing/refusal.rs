@@ -142,9 +142,12 @@ impl Refusal {
             Refusal::FundsMissing { missing } => {
                 later(say("FUNDS_MISSING", &format!("钱还没有到齐,还差 {missing} 元。"), "Not all money has arrived", "等银行回单登记齐了再确认。"))
             }
-            Refusal::TextMissing => {
-                say("TEXT_MISSING", "经办人、原因或流水号没有写,或者太长。", "A name, reason or reference is missing or too long", "补上,每项不超过 200 字。")
-            }
+            Refusal::TextMissing => say(
+                "TEXT_MISSING",
+                "经办人、原因或流水号没有写、太长,或者写了身份证号、手机号。",
+                "A name, reason or reference is missing, too long, or holds a person's number",
+                "每项写一行,不超过 200 字,不写个人号码。",
+            ),
         }
     }
 }

@@ -258,7 +258,9 @@ fn each_step_insists_on_its_figures_and_its_persons() {
     for wrong in [statement(1, 2, 100), statement(1, 1, 99), Statement { nets: vec![(PROVINCE, Fen(100))], ..statement(1, 1, 100) }] {
         check(0, ClearingCommand::State { period, statement: wrong, by: by() }, Refusal::StatementDiffers);
     }
-    check(0, ClearingCommand::State { period, statement: statement(1, 1, 100), by: " ".to_owned() }, Refusal::TextMissing);
+    for by in [" ", "990137198405120013", "a\nb"] {
+        check(0, ClearingCommand::State { period, statement: statement(1, 1, 100), by: by.to_owned() }, Refusal::TextMissing);
+    }
     check(0, ClearingCommand::State { period: 202_602, statement: statement(1, 1, 100), by: by() }, Refusal::PeriodUnknown);
     // A province disputes and confirms what it has, once, and as it has seen it.
     let dispute = |share, side| ClearingCommand::Dispute { period, share, side, reason: "重复".to_owned(), by: by() };

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use gongji_files::clearing::{Calendar, DailyStatements, Holidays, Progress, parse_line_id, verify};
 use gongji_files::signature::VerifyingKey;
-use gongji_files::{format_yuan, hex, parse_date, parse_yuan};
+use gongji_files::{hex, parse_date, parse_yuan, yuan};
 use gongji_ledger::AreaCode;
 use gongji_store::clock::{Clock, MovableClock, SystemClock};
 use gongji_wallet::clearing::{LineId, Month, Period, PeriodState};
@@ -191,11 +191,11 @@ pub async fn run(args: ClearingArgs) -> anyhow::Result<()> {
         ClearingCommand::Cut(Step { period, operator, place }) => {
             let known = in_words(clearing::cut(&*open(&place)?, period, &operator).await)?;
             let totals = known.totals();
-            format!("{period} {}:{} 条明细,合计 {} 元\n", known.state.zh(), totals.lines, format_yuan(totals.amount()))
+            format!("{period} {}:{} 条明细,合计 {} 元\n", known.state.zh(), totals.lines, yuan(totals.amount()))
         }
         ClearingCommand::State(Step { period, operator, place }) => {
             let statement = in_words(clearing::state(&open(&place)?, period, &operator).await)?;
-            format!("{period} 结算单:{} 条明细,合计 {} 元\n总根 {}\n", statement.lines, format_yuan(statement.amount), hex(&statement.root))
+            format!("{period} 结算单:{} 条明细,合计 {} 元\n总根 {}\n", statement.lines, yuan(statement.amount), hex(&statement.root))
         }
         ClearingCommand::Confirm { step: Step { period, operator, place }, province, root } => {
             in_words(clearing::confirm(&*open(&place)?, period, province, root, &operator).await)?;
@@ -301,7 +301,7 @@ fn dues(app: &App, period: &Period) -> String {
     for due in &period.dues {
         let arrived = period.received(due.from, due.to);
         let [from, to] = [due.from, due.to].map(|code| clearing::name_of(app, code));
-        let _ = writeln!(text, "  {from} 付给 {to} {} 元,已到 {} 元", format_yuan(due.amount), format_yuan(arrived));
+        let _ = writeln!(text, "  {from} 付给 {to} {} 元,已到 {} 元", yuan(due.amount), yuan(arrived));
     }
     text
 }
@@ -336,7 +336,7 @@ async fn exported(app: &Arc<App>, period: Month, out: &Path) -> anyhow::Result<S
     let exported = in_words(clearing::export(app, period, out, move |done| shown.set_position(done)).await)?;
     bar.finish_and_clear();
     let cleared = &exported.summed.cleared;
-    let mut text = format!("{period}:{} 条明细,合计 {} 元\n总根 {}\n", cleared.lines, format_yuan(cleared.amount), hex(&cleared.root));
+    let mut text = format!("{period}:{} 条明细,合计 {} 元\n总根 {}\n", cleared.lines, yuan(cleared.amount), hex(&cleared.root));
     for (province, path) in &exported.summed.written {
         let _ = writeln!(text, "  {} {}", clearing::name_of(app, *province), path.display());
     }
@@ -356,10 +356,10 @@ fn verified(file: &Path, key: &Path, daily: Option<&Path>) -> anyhow::Result<Str
     let _ = writeln!(text, "  本省明细 {} 条,全国 {} 条,争议 {} 条", found.own_lines, found.lines, found.held.len());
     for (province, net) in found.nets.iter().filter(|(province, _)| *province == found.province) {
         let verb = if net.is_negative() { "应付" } else { "应收" };
-        let _ = writeln!(text, "  {province} {verb} {} 元", format_yuan(gongji_ledger::Fen(net.0.abs())));
+        let _ = writeln!(text, "  {province} {verb} {} 元", yuan(gongji_ledger::Fen(net.0.abs())));
     }
     for (from, to, amount) in found.dues.iter().filter(|(from, to, _)| [*from, *to].contains(&found.province)) {
-        let _ = writeln!(text, "  {from} 付给 {to} {} 元", format_yuan(*amount));
+        let _ = writeln!(text, "  {from} 付给 {to} {} 元", yuan(*amount));
     }
     if daily.is_some() {
         let _ = writeln!(text, "  每日确认单 {} 条,都对得上", found.confirmed);

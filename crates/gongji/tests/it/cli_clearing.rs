@@ -75,7 +75,7 @@ fn a_month_is_cleared_from_its_cut_to_its_end() {
     for (at, line) in notices.lines().skip(1).filter(|line| line.contains("付款通知书")).enumerate() {
         let cells: Vec<&str> = line.split(',').collect();
         let (from, to) = cells[0].split_once('-').unwrap().1.split_once('-').unwrap();
-        receipts += &format!("B{at},{from},{to},{},2026-12-28\n", cells[4].trim_start_matches('¥'));
+        receipts += &format!("B{at},{from},{to},{},2026-12-28\n", cells[4]);
     }
     let file = folder.path().join("receipts.csv");
     std::fs::write(&file, &receipts).unwrap();
