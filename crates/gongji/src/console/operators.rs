@@ -106,11 +106,14 @@ async fn one_page(desk: &Desk, one: &Operator, letter: Option<String>) -> Answer
     if desk.may_make(Matter::Operators, one.reach) && one.id != desk.caller.id() {
         let path = format!("{SECTION}/{}", one.id.0);
         if one.is_active {
-            blocks.push(Block::Form(
-                super::blocks::Form::post(format!("{path}/invite"), "发首次登录信")
-                    .titled("重新登记", "新账号,或者手机和恢复码都丢了。原来的登录方式马上停用。")
-                    .toned("second"),
-            ));
+            if (passkeys, has_code, recovery) == (0, false, 0) {
+                blocks.push(Block::Form(
+                    super::blocks::Form::post(format!("{path}/invite"), "发首次登录信").titled("首次登录", "还没有登记过登录方式。").toned("second"),
+                ));
+            } else {
+                let why = "手机和恢复码都丢了:一个人不能在这里让同事的登录作废。请在服务器上停下服务,两个人在场,用 gongji operator invite 发信。";
+                blocks.push(Block::Note("wait", why.to_owned()));
+            }
             blocks.push(Block::Form(
                 super::blocks::Form::post(format!("{path}/end-sessions"), "全部退出").titled("让他退出", "在所有设备上马上退出。").toned("second"),
             ));

@@ -10,7 +10,7 @@ use gongji_store::seal::{Sensitive, random};
 use gongji_store::vault::{Attempt, CodeSecret, CredentialKind, SessionToken};
 use gongji_wallet::Reason;
 use gongji_wallet::ids::OperatorId;
-use gongji_wallet::operator::{Deed, Operator, Way};
+use gongji_wallet::operator::{COMMAND_LINE, Deed, Operator, Way};
 use std::sync::Arc;
 use totp_rs::{Builder, Secret, Totp};
 use webauthn_rs::prelude::{Passkey, PasskeyAuthentication, PasskeyRegistration, PublicKeyCredential, RegisterPublicKeyCredential, Url, Uuid};
@@ -193,9 +193,13 @@ pub async fn renew_recovery(app: &App, id: OperatorId) -> Signed<Vec<String>> {
     Ok(codes)
 }
 
-/// A letter for the first time, or after everything was lost. Whatever the operator signed in with before serves no more.
+/// A letter for the first time; from the command line also after everything was lost, and then whatever the operator signed in with before serves no
+/// more. On the console one administrator alone must not come to sign in as somebody who works here.
 pub async fn invite(app: &App, by: OperatorId, who: OperatorId) -> Signed<Sensitive> {
     operator(app, who)?;
+    if by != COMMAND_LINE && credential_counts(app, who).await? != (0, false, 0) {
+        return Err(SignInError::Service(Reason::NotAuthorised.into()));
+    }
     act(app, by, Deed::Invited { who }).await?;
     let now = app.now();
     Ok(app

@@ -7,6 +7,7 @@ use gongji::console::desks;
 use gongji::console::guard::{Entry, Needs, Place};
 use gongji::service::approval::propose;
 use gongji::service::operator::appoint_first;
+use gongji::service::sign_in::{put_sample, sample_code};
 use gongji_wallet::approval::Action;
 use gongji_wallet::ids::{ApprovalId, OperatorId};
 use gongji_wallet::operator::{Matter, Operator, Right, Role};
@@ -134,6 +135,18 @@ async fn every_role_on_every_route_in_every_region_gets_what_the_table_says() {
         }
     }
     assert_eq!(asked, desks.table().len() * Role::ALL.len() * REACHES.len());
+}
+
+#[tokio::test]
+async fn no_administrator_alone_comes_in_as_a_colleague() {
+    let office = Office::new().await;
+    let (_, _, administrator) = staff().into_iter().find(|(role, place, _)| *role == Role::Administrator && *place == "全国").unwrap();
+    let desks = desks(&office.world.app);
+    let invite = desks.table().iter().find(|entry| entry.path.ends_with("/invite")).unwrap();
+    assert_eq!(office.ask(invite, Some(administrator.id)).await.0, 200, "somebody new gets a letter");
+    put_sample(&office.world.app, TARGET).await.unwrap();
+    assert_eq!(office.ask(invite, Some(administrator.id)).await, (403, "NOT_AUTHORISED".to_owned()));
+    assert!(sample_code(&office.world.app, TARGET).await.unwrap().is_some(), "what the colleague signs in with still serves");
 }
 
 #[test]
