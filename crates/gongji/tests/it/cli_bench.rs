@@ -11,6 +11,8 @@ const SMALL: &[&str] = &[
     "300",
     "--payments",
     "60",
+    "--http-payments",
+    "20",
     "--http-holders",
     "40",
     "--http-transfers",
