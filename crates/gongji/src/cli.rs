@@ -17,6 +17,7 @@ mod operator;
 mod reconcile;
 mod sandbox;
 mod serve;
+mod stopped;
 mod verify;
 
 pub(crate) use complaint::failed;

@@ -1,10 +1,9 @@
 //! `gongji clearing`: the month's end. `verify` is the province's side and needs no data folder; everything else works on a stopped installation,
 //! or beside running processes on PostgreSQL.
 
+use super::office::Place;
+use super::stopped::open;
 use crate::app::App;
-use crate::config;
-use crate::identity::Adapters;
-use crate::installation::{Installation, Profile};
 use crate::service::ServiceError;
 use crate::service::clearing::{self, BankReceipt};
 use anyhow::{Context, bail};
@@ -13,7 +12,6 @@ use gongji_files::clearing::{Calendar, DailyStatements, Holidays, Progress, pars
 use gongji_files::signature::VerifyingKey;
 use gongji_files::{hex, parse_date, parse_yuan, yuan};
 use gongji_ledger::AreaCode;
-use gongji_store::clock::{Clock, MovableClock, SystemClock};
 use gongji_wallet::clearing::{LineId, Month, Period, PeriodState};
 use gongji_wallet::day::{date_of, day_of};
 use std::fmt::Write as _;
@@ -26,17 +24,6 @@ use std::sync::Arc;
 pub struct ClearingArgs {
     #[command(subcommand)]
     command: ClearingCommand,
-}
-
-#[derive(Args)]
-#[command(next_help_heading = "选项")]
-struct Place {
-    /// 数据目录,默认 ./gongji-data
-    #[arg(long, value_name = "目录", default_value = super::DATA_FOLDER, hide_default_value = true, conflicts_with = "config")]
-    data: PathBuf,
-    /// 正式环境的配置文件
-    #[arg(long, value_name = "文件")]
-    config: Option<PathBuf>,
 }
 
 /// A period and who works on it.
@@ -194,7 +181,7 @@ pub async fn run(args: ClearingArgs) -> anyhow::Result<()> {
             format!("{period} {}:{} 条明细,合计 {} 元\n", known.state.zh(), totals.lines, yuan(totals.amount()))
         }
         ClearingCommand::State(Step { period, operator, place }) => {
-            let statement = in_words(clearing::state(&open(&place)?, period, &operator).await)?;
+            let statement = in_words(clearing::state(&*open(&place)?, period, &operator).await)?;
             format!("{period} 结算单:{} 条明细,合计 {} 元\n总根 {}\n", statement.lines, yuan(statement.amount), hex(&statement.root))
         }
         ClearingCommand::Confirm { step: Step { period, operator, place }, province, root } => {
@@ -226,28 +213,10 @@ pub async fn run(args: ClearingArgs) -> anyhow::Result<()> {
             in_words(clearing::close(&*open(&place)?, period, &operator).await)?;
             format!("{period} 已关账。\n")
         }
-        ClearingCommand::Export { period, out, place } => exported(&open(&place)?, period, &out).await?,
+        ClearingCommand::Export { period, out, place } => exported(&*open(&place)?, period, &out).await?,
     };
     super::say(&told);
     Ok(())
-}
-
-fn open(place: &Place) -> anyhow::Result<Arc<App>> {
-    let (folder, keys) = match &place.config {
-        Some(path) => {
-            let config = config::Config::read(path)?;
-            (config.data_folder, config.keys_folder)
-        }
-        None => (place.data.clone(), None),
-    };
-    let installation = Installation::open(&folder)?;
-    let clock: Arc<dyn Clock> = match installation.profile() {
-        Profile::Production => Arc::new(SystemClock),
-        // A sandbox lives in a time of its own.
-        Profile::Sandbox => Arc::new(MovableClock::standing(crate::sandbox::start_of_clock().max(installation.last_stamp()?))),
-    };
-    // Nobody logs in meanwhile: the adapters are not asked.
-    Ok(Arc::new(installation.start(clock, None, Adapters::sandbox(), keys.as_deref())?))
 }
 
 /// A refusal as its sentences.

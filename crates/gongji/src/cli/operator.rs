@@ -2,20 +2,16 @@
 //! when everything was lost. Everything else is done on the console, by two administrators.
 
 use super::office::Place;
+use super::stopped::{Stopped, open};
 use crate::app::App;
-use crate::config;
-use crate::identity::Adapters;
-use crate::installation::{Installation, Profile};
 use crate::service::ServiceError;
 use crate::service::operator::{appoint_first, operators, suspend};
 use crate::service::sign_in;
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
-use gongji_store::clock::{Clock, MovableClock, SystemClock};
 use gongji_wallet::ids::OperatorId;
 use gongji_wallet::operator::{COMMAND_LINE, Operator, Role};
 use gongji_wallet::rules::Scope;
-use std::sync::Arc;
 
 #[derive(Args)]
 pub struct OperatorArgs {
@@ -67,50 +63,26 @@ pub async fn run(args: OperatorArgs) -> anyhow::Result<()> {
         OperatorCommand::List { place } => list(&open(&place)?).await,
         OperatorCommand::Revoke { login, place } => {
             let opened = open(&place)?;
-            let id = of_login(&opened.app, &login)?;
-            suspend(&opened.app, id).await.map_err(in_words)?;
-            opened.app.vault(move |vault| vault.remove_operator_credentials(id.0)).await?;
-            opened.app.engine.flush().await;
+            let id = of_login(&opened, &login)?;
+            suspend(&opened, id).await.map_err(in_words)?;
+            opened.vault(move |vault| vault.remove_operator_credentials(id.0)).await?;
+            opened.engine.flush().await;
             super::say(&format!("{login} 停用了,所有设备都已退出。\n"));
             Ok(())
         }
         OperatorCommand::Invite { login, place } => {
             let opened = open(&place)?;
-            let id = of_login(&opened.app, &login)?;
-            letter(&opened.app, id, &login).await?;
-            opened.app.engine.flush().await;
+            let id = of_login(&opened, &login)?;
+            letter(&opened, id, &login).await?;
+            opened.engine.flush().await;
             Ok(())
         }
     }
 }
 
-struct Opened {
-    app: Arc<App>,
-    /// Holds the folder's lock.
-    _installation: Installation,
-}
-
-/// The service stands still meanwhile: the directory has one writer.
-fn open(place: &Place) -> anyhow::Result<Opened> {
-    let (folder, keys) = match &place.config {
-        Some(path) => {
-            let config = config::Config::read(path)?;
-            (config.data_folder, config.keys_folder)
-        }
-        None => (place.data.clone(), None),
-    };
-    let installation = Installation::open(&folder)?;
-    let clock: Arc<dyn Clock> = match installation.profile() {
-        Profile::Production => Arc::new(SystemClock),
-        Profile::Sandbox => Arc::new(MovableClock::standing(crate::sandbox::start_of_clock().max(installation.last_stamp()?))),
-    };
-    let app = Arc::new(installation.start(clock, None, Adapters::sandbox(), keys.as_deref())?);
-    Ok(Opened { app, _installation: installation })
-}
-
-async fn add(opened: &Opened, admins: &[String]) -> anyhow::Result<()> {
+async fn add(opened: &Stopped, admins: &[String]) -> anyhow::Result<()> {
     ensure!(admins.len() >= 2, "至少要两位管理员:一位提交,另一位复核。");
-    let known = operators(&opened.app)?;
+    let known = operators(opened)?;
     let mut id = known.next_id();
     let mut new = Vec::new();
     for admin in admins {
@@ -127,13 +99,13 @@ async fn add(opened: &Opened, admins: &[String]) -> anyhow::Result<()> {
         }
         _ => in_words(error),
     };
-    appoint_first(&opened.app, new.iter().map(|(operator, _)| operator.clone()).collect()).await.map_err(refused)?;
+    appoint_first(opened, new.iter().map(|(operator, _)| operator.clone()).collect()).await.map_err(refused)?;
     for (operator, name) in new {
         let id = operator.id;
-        opened.app.vault(move |vault| vault.put_operator_name(id.0, &name)).await?;
-        letter(&opened.app, id, &operator.login).await?;
+        opened.vault(move |vault| vault.put_operator_name(id.0, &name)).await?;
+        letter(opened, id, &operator.login).await?;
     }
-    opened.app.engine.flush().await;
+    opened.engine.flush().await;
     Ok(())
 }
 
@@ -143,16 +115,16 @@ async fn letter(app: &App, id: OperatorId, login: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn list(opened: &Opened) -> anyhow::Result<()> {
-    let names = opened.app.vault(|vault| vault.operator_names()).await?;
-    let all = operators(&opened.app)?;
+async fn list(opened: &Stopped) -> anyhow::Result<()> {
+    let names = opened.vault(|vault| vault.operator_names()).await?;
+    let all = operators(opened)?;
     if all.by_id.is_empty() {
         super::say("还没有经办人。用 gongji operator add 设第一批管理员。\n");
     }
     for operator in all.by_id.values() {
         let reach = match operator.reach {
             Scope::Nation => "全国".to_owned(),
-            Scope::Province(code) | Scope::Area(code) => opened.app.directory().area_name(code),
+            Scope::Province(code) | Scope::Area(code) => opened.directory().area_name(code),
         };
         let roles = operator.roles.iter().map(|role| role.label()).collect::<Vec<_>>().join("、");
         let name = names.get(&operator.id.0).map_or("", |name| name.reveal());
